@@ -7,10 +7,10 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
-#include <kvs/status.h>
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <kvs/status.h>
 
 struct buf {
     char *data;       /* NULL while nothing was ever appended */

@@ -4,15 +4,18 @@
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
-#include <kvs/status.h>
-
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
+#include <kvs/status.h>
+
 /* A string literal as bytes; BYTES_INIT for static initialisers. */
-#define BYTES(literal)      ((struct kvs_bytes){ (literal), sizeof(literal) - 1 })
-#define BYTES_INIT(literal) { (literal), sizeof(literal) - 1 }
+#define BYTES(literal) ((struct kvs_bytes){ (literal), sizeof(literal) - 1 })
+#define BYTES_INIT(literal)            \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
 
 static inline struct kvs_bytes bytes_of(const void *data, size_t len)
 {
@@ -44,7 +47,8 @@ bool bytes_equal_nocase(struct kvs_bytes a, struct kvs_bytes b);
 
 static inline bool bytes_starts_with(struct kvs_bytes whole, struct kvs_bytes prefix)
 {
-    return whole.len >= prefix.len && (prefix.len == 0 || memcmp(whole.data, prefix.data, prefix.len) == 0);
+    return whole.len >= prefix.len &&
+           (prefix.len == 0 || memcmp(whole.data, prefix.data, prefix.len) == 0);
 }
 
 /* @off beyond the end gives an empty slice. */

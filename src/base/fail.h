@@ -13,15 +13,18 @@
 /* Records text and error number (0: none) and returns @status. Never allocates. */
 #define fail(status, errnum, ...) fail_at(__FILE__, __LINE__, (status), (errnum), __VA_ARGS__)
 
-enum kvs_status fail_at(const char *file, int line, enum kvs_status status, int errnum, const char *format, ...)
-    __attribute__((format(printf, 5, 6), cold));
+enum kvs_status fail_at(const char *file, int line, enum kvs_status status, int errnum,
+                        const char *format, ...) __attribute__((format(printf, 5, 6), cold));
 
 /* The recorded text; and the source line it was born on, for traces. Valid until the next fail() on this thread. */
 const char *fail_text(void);
 const char *fail_origin(void); /* "log/segment.c:120" */
 
 /* Carries a failure from one thread to another: copies the text out, and records it there. */
-enum { FAIL_TEXT_BYTES = 512 };
+enum {
+    FAIL_TEXT_BYTES = 512
+};
+
 void fail_save(char ret_text[FAIL_TEXT_BYTES]);
 enum kvs_status fail_restore(enum kvs_status status, const char *text);
 

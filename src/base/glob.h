@@ -4,9 +4,9 @@
 #ifndef BASE_GLOB_H
 #define BASE_GLOB_H
 
-#include <kvs/status.h>
-
 #include <stdbool.h>
+
+#include <kvs/status.h>
 
 bool glob_match(struct kvs_bytes pattern, struct kvs_bytes text, bool ignore_case);
 

@@ -4,9 +4,9 @@
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
-#include <kvs/status.h>
-
 #include <stdint.h>
+
+#include <kvs/status.h>
 
 uint64_t hash_bytes(struct kvs_bytes bytes, uint64_t seed);
 

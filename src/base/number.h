@@ -4,14 +4,15 @@
 #ifndef BASE_NUMBER_H
 #define BASE_NUMBER_H
 
-#include <kvs/status.h>
-
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <kvs/status.h>
+
 enum {
-    NUMBER_I64_CHARS = 21,    /* "-9223372036854775808" and a NUL */
-    NUMBER_DOUBLE_CHARS = 5120, /* longest "%.17Lf" of a long double that Redis would print, and a NUL */
+    NUMBER_I64_CHARS = 21, /* "-9223372036854775808" and a NUL */
+    NUMBER_DOUBLE_CHARS =
+        5120, /* longest "%.17Lf" of a long double that Redis would print, and a NUL */
     VARINT_BYTES_MAX = 10,
 };
 
@@ -39,6 +40,7 @@ size_t number_print_double(double value, char ret[32]);
 /* Unsigned LEB128. put returns the bytes written (1..10); get the bytes read, 0 when truncated or over 64 bits. */
 size_t varint_put(uint8_t *out, uint64_t value);
 size_t varint_get(const uint8_t *in, size_t len, uint64_t *ret);
+
 static inline size_t varint_size(uint64_t value)
 {
     size_t bytes = 1;
