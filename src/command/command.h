@@ -39,6 +39,18 @@ enum {
     COMMAND_OURS = 1u << 14,      /* not a Redis command */
     COMMAND_SKIP_MONITOR = 1u << 15,
     COMMAND_DURABLE = 1u << 16,   /* reserved for barriers */
+    COMMAND_CONTAINER = 1u << 17, /* rows of subcommands follow */
+    COMMAND_DIRECT = 1u << 26,    /* alone it needs no transaction (ctx->txn is NULL): it reads by command_visit() only */
+    /* Only shown, by COMMAND INFO. */
+    COMMAND_NO_SCRIPT = 1u << 18,
+    COMMAND_SKIP_SLOWLOG = 1u << 19,
+    COMMAND_ALLOW_BUSY = 1u << 20,
+    COMMAND_NO_ASYNC_LOADING = 1u << 21,
+    /* ACL categories that do not follow from group and flags. */
+    COMMAND_CAT_ADMIN = 1u << 22,
+    COMMAND_CAT_DANGEROUS = 1u << 23,
+    COMMAND_CAT_KEYSPACE = 1u << 24,
+    COMMAND_CAT_CONNECTION = 1u << 25,
 };
 
 struct command_ctx;
@@ -46,7 +58,7 @@ typedef enum kvs_status command_fn(struct command_ctx *ctx);
 
 struct command {
     const char *name;       /* upper case, "CLIENT" or, of a subcommand, "CLIENT|LIST" */
-    command_fn *run;        /* NULL: a container of subcommands */
+    command_fn *run;        /* NULL: only its subcommands can be run */
     int arity;              /* with the name; negative: at least that many */
     uint32_t flags;
     int first_key;          /* 0: none; positions as in COMMAND INFO */
@@ -84,6 +96,8 @@ struct command_ctx {
     uint64_t position;         /* dependency of direct reads; the runner adds the transaction's */
     bool direct;               /* set by a command whose reads did not go through txn */
     bool blob_used;            /* set by a command that gave request->blob to txn; the runner clears it after the commit */
+    enum kvs_durability durability; /* for direct writes */
+    bool wrote;                /* set by a direct write */
 };
 
 struct command_result {

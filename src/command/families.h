@@ -1,0 +1,71 @@
+/*
+ * families.h - the command functions, by family (one file each), and what they share. Private to the room.
+ */
+#ifndef COMMAND_FAMILIES_H
+#define COMMAND_FAMILIES_H
+
+#include "command/command.h"
+
+/* string.c */
+command_fn cmd_append, cmd_decr, cmd_decrby, cmd_get, cmd_getdel, cmd_getex, cmd_getrange,
+    cmd_getset, cmd_incr, cmd_incrby, cmd_incrbyfloat, cmd_mget, cmd_mset, cmd_msetnx, cmd_psetex,
+    cmd_set, cmd_setex, cmd_setnx, cmd_setrange, cmd_strlen;
+
+/* generic.c, expire.c, scan.c */
+command_fn cmd_del, cmd_exists, cmd_expire, cmd_expireat, cmd_keys, cmd_persist, cmd_pexpire,
+    cmd_pexpireat, cmd_pttl, cmd_randomkey, cmd_rename, cmd_scan, cmd_touch, cmd_ttl, cmd_type,
+    cmd_unlink;
+
+/* ordered.c */
+command_fn cmd_cas, cmd_delprefix, cmd_prefix, cmd_range;
+
+/* transaction.c */
+command_fn cmd_discard, cmd_exec, cmd_multi, cmd_unwatch, cmd_watch;
+
+/* connection.c */
+command_fn cmd_auth, cmd_echo, cmd_hello, cmd_ping, cmd_quit, cmd_reset, cmd_select;
+
+/* connection_client.c */
+command_fn cmd_client_getname, cmd_client_help, cmd_client_id, cmd_client_info, cmd_client_kill,
+    cmd_client_list, cmd_client_no_evict, cmd_client_no_touch, cmd_client_setinfo,
+    cmd_client_setname;
+
+/* server.c */
+command_fn cmd_bgsave, cmd_config_get, cmd_config_help, cmd_config_resetstat, cmd_config_set,
+    cmd_dbsize, cmd_flushall, cmd_flushdb, cmd_info, cmd_lastsave, cmd_save, cmd_shutdown, cmd_time;
+
+/* introspect.c */
+command_fn cmd_command, cmd_command_count, cmd_command_docs, cmd_command_getkeys,
+    cmd_command_getkeysandflags, cmd_command_help, cmd_command_info, cmd_command_list;
+
+/* run.c: what every family uses to reach the data. */
+
+/*
+ * Reads one key for a command that only reads (flag it DIRECT in table.c when it uses nothing else): past the transaction when the command stands alone (no conditions are kept, no
+ * commit follows), through it inside EXEC. A command uses either this or ctx->txn, never both. KVS_OK (@visit was called),
+ * KVS_NOT_FOUND, or what is to be returned to the runner.
+ */
+KVS_MUST_CHECK enum kvs_status command_visit(struct command_ctx *ctx, struct kvs_bytes key,
+                                             kvs_visit_fn *visit, void *arg);
+
+/* The reader for a value over KVS_INLINE_MAX that command_visit() met, opened the same way. */
+KVS_MUST_CHECK enum kvs_status command_reader(struct command_ctx *ctx, struct kvs_bytes key,
+                                              struct kvs_entry *ret_entry, struct kvs_reader **ret);
+
+/*
+ * Sets one key without having read anything: one write past the transaction when the command stands alone. It must be the command's
+ * last act but for its reply, which must be complete before (KVS_WOULD_BLOCK and failures rewind it). Uses request->blob
+ * when that stands for the value (@value is ignored then).
+ */
+KVS_MUST_CHECK enum kvs_status command_set_one(struct command_ctx *ctx, struct kvs_bytes key,
+                                               struct kvs_bytes value, int64_t expire_ms);
+
+/* Argument @i; and whether it is @word, in any case. */
+static inline struct kvs_bytes command_arg(const struct command_ctx *ctx, size_t i)
+{
+    return ctx->request->args[i];
+}
+
+bool command_arg_is(const struct command_ctx *ctx, size_t i, const char *word);
+
+#endif
