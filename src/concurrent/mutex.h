@@ -15,13 +15,13 @@
 #else
 #define TS_ATTR(x)
 #endif
-#define CAPABILITY(name)   TS_ATTR(capability(name))
-#define GUARDED_BY(lock)   /* checked by readers only */
-#define REQUIRES(...)      TS_ATTR(requires_capability(__VA_ARGS__))
-#define EXCLUDES(...)      TS_ATTR(locks_excluded(__VA_ARGS__))
-#define ACQUIRE(...)       TS_ATTR(acquire_capability(__VA_ARGS__))
-#define RELEASE(...)       TS_ATTR(release_capability(__VA_ARGS__))
-#define TRY_ACQUIRE(...)   TS_ATTR(try_acquire_capability(__VA_ARGS__))
+#define CAPABILITY(name)          TS_ATTR(capability(name))
+#define GUARDED_BY(lock)          /* checked by readers only */
+#define REQUIRES(...)             TS_ATTR(requires_capability(__VA_ARGS__))
+#define EXCLUDES(...)             TS_ATTR(locks_excluded(__VA_ARGS__))
+#define ACQUIRE(...)              TS_ATTR(acquire_capability(__VA_ARGS__))
+#define RELEASE(...)              TS_ATTR(release_capability(__VA_ARGS__))
+#define TRY_ACQUIRE(...)          TS_ATTR(try_acquire_capability(__VA_ARGS__))
 #define NO_THREAD_SAFETY_ANALYSIS TS_ATTR(no_thread_safety_analysis)
 
 struct CAPABILITY("mutex") mutex {
