@@ -53,6 +53,7 @@ enum {
     COMMAND_CAT_CONNECTION = 1u << 25,
 };
 
+struct command_blobs;
 struct command_ctx;
 typedef enum kvs_status command_fn(struct command_ctx *ctx);
 
@@ -98,6 +99,7 @@ struct command_ctx {
     bool blob_used;            /* set by a command that gave request->blob to txn; the runner clears it after the commit */
     enum kvs_durability durability; /* for direct writes */
     bool wrote;                /* set by a direct write */
+    struct command_blobs *blobs; /* see blobs.h: the runner's, never NULL where txn is not */
 };
 
 struct command_result {

@@ -43,7 +43,8 @@ struct reply_ops {
 struct reply_stream {
     size_t out_off; /* bytes of reply->out before it */
     struct kvs_reader *reader; /* owned by the reply, then by the session */
-    uint64_t value_bytes;
+    uint64_t value_bytes;      /* to send, … */
+    uint64_t value_off;        /* … from there in the reader's value */
 };
 
 struct reply {
@@ -129,6 +130,16 @@ void reply_failure(struct reply *reply, enum kvs_status status);
 
 /* Takes @reader over. False (reader closed, error noted in out->failed) when memory is missing. */
 bool reply_reader(struct reply *reply, struct kvs_reader *reader, uint64_t value_bytes);
+
+/* The same for the @bytes of the value that begin at @off (GETRANGE). */
+static inline bool reply_reader_part(struct reply *reply, struct kvs_reader *reader, uint64_t off,
+                                     uint64_t bytes)
+{
+    if (!reply_reader(reply, reader, bytes))
+        return false;
+    reply->streams[reply->stream_count - 1].value_off = off;
+    return true;
+}
 
 /* Where we are, and back to there: later output and streams are dropped. */
 struct reply_mark {
