@@ -7,15 +7,16 @@
 #include <stdint.h>
 
 struct clock {
-    int64_t (*wall_us)(struct clock *clock);      /* Unix time in microseconds; may jump */
+    int64_t (*wall_us)(struct clock *clock);       /* Unix time in microseconds; may jump */
     uint64_t (*monotonic_ns)(struct clock *clock); /* never goes back */
 };
 
 struct clock *clock_system(void);
 
-/* A clock that moves only when told; free() it. Starts at the given wall time, monotonic 1 s. Setting is atomic. */
+/* A clock that moves only when told; free() it; NULL without memory. Starts at the given wall time, monotonic 1 s. Setting is atomic. */
 struct clock *clock_manual_new(int64_t wall_us);
-void clock_manual_advance_us(struct clock *manual, int64_t by_us); /* both clocks; wall alone when negative */
+void clock_manual_advance_us(struct clock *manual,
+                             int64_t by_us); /* both clocks; wall alone when negative */
 
 static inline int64_t clock_wall_us(struct clock *clock)
 {

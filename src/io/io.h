@@ -11,10 +11,10 @@
 #ifndef IO_IO_H
 #define IO_IO_H
 
-#include <kvs/status.h>
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <kvs/status.h>
 
 struct io;
 struct io_file;
@@ -28,12 +28,14 @@ enum io_mode {
 typedef void io_list_fn(void *ctx, const char *name);
 
 struct io_ops {
-    enum kvs_status (*open)(struct io *io, const char *path, enum io_mode mode, struct io_file **ret);
+    enum kvs_status (*open)(struct io *io, const char *path, enum io_mode mode,
+                            struct io_file **ret);
     void (*close)(struct io_file *file);
 
     /* Reads exactly @len bytes at @off, or up to the end of the file: *ret_len tells. no_block: KVS_WOULD_BLOCK
      * rather than waiting for the disk (reads what memory has, or nothing). */
-    enum kvs_status (*read)(struct io_file *file, uint64_t off, void *buf, size_t len, bool no_block, size_t *ret_len);
+    enum kvs_status (*read)(struct io_file *file, uint64_t off, void *buf, size_t len,
+                            bool no_block, size_t *ret_len);
 
     /* Writes all @len bytes at @off, extending the file as needed. */
     enum kvs_status (*write)(struct io_file *file, uint64_t off, const void *buf, size_t len);
@@ -46,12 +48,15 @@ struct io_ops {
 
     enum kvs_status (*size)(struct io_file *file, uint64_t *ret_bytes);
 
-    enum kvs_status (*rename)(struct io *io, const char *from, const char *to); /* replaces @to atomically */
+    enum kvs_status (*rename)(struct io *io, const char *from,
+                              const char *to); /* replaces @to atomically */
     enum kvs_status (*unlink)(struct io *io, const char *path);
     enum kvs_status (*link)(struct io *io, const char *from, const char *to);
-    enum kvs_status (*make_dir)(struct io *io, const char *path); /* with parents; existing is fine */
+    enum kvs_status (*make_dir)(struct io *io,
+                                const char *path); /* with parents; existing is fine */
     enum kvs_status (*sync_dir)(struct io *io, const char *path);
-    enum kvs_status (*list)(struct io *io, const char *path, io_list_fn *fn, void *ctx); /* no "." and ".." */
+    enum kvs_status (*list)(struct io *io, const char *path, io_list_fn *fn,
+                            void *ctx); /* no "." and ".." */
     enum kvs_status (*free_space)(struct io *io, const char *path, uint64_t *ret_bytes);
 
     /* Takes an exclusive lock on the file @path (created when missing); held until io_close. KVS_LOCKED with the holder's
@@ -88,14 +93,24 @@ void io_memory_crash_at(struct io *memory, uint64_t call);
 struct io *io_fault_new(struct io *inner, uint64_t nth, enum kvs_status status, bool forever);
 void io_fault_arm(struct io *fault, uint64_t nth, enum kvs_status status, bool forever);
 uint64_t io_fault_hits(struct io *fault);
+
 /* Only calls of these kinds count: a mask of IO_FAULT_x; default all. */
-enum { IO_FAULT_OPEN = 1, IO_FAULT_READ = 2, IO_FAULT_WRITE = 4, IO_FAULT_SYNC = 8, IO_FAULT_SPACE = 16, IO_FAULT_NAME = 32 };
+enum {
+    IO_FAULT_OPEN = 1,
+    IO_FAULT_READ = 2,
+    IO_FAULT_WRITE = 4,
+    IO_FAULT_SYNC = 8,
+    IO_FAULT_SPACE = 16,
+    IO_FAULT_NAME = 32
+};
+
 void io_fault_mask(struct io *fault, unsigned kinds);
 /* Every sync waits this long first: a slow disk, for tests of who waits for whom. */
 void io_fault_delay_sync(struct io *fault, uint64_t delay_ms);
 
 /* Convenience over ops. */
-static inline enum kvs_status io_open(struct io *io, const char *path, enum io_mode mode, struct io_file **ret)
+static inline enum kvs_status io_open(struct io *io, const char *path, enum io_mode mode,
+                                      struct io_file **ret)
 {
     return io->ops->open(io, path, mode, ret);
 }
@@ -104,13 +119,14 @@ void io_close(struct io_file *file); /* NULL is allowed */
 void io_free(struct io *io);         /* NULL is allowed */
 
 /* Reads exactly @len bytes; a shorter file is KVS_CORRUPT with path-less text "unexpected end of file at N". */
-KVS_MUST_CHECK enum kvs_status io_read_exact(struct io_file *file, uint64_t off, void *buf, size_t len);
+KVS_MUST_CHECK enum kvs_status io_read_exact(struct io_file *file, uint64_t off, void *buf,
+                                             size_t len);
 
 /* Whole small files: read into memory of at most @max_bytes (free() it); replace atomically: write "path.new", sync, rename,
  * sync the directory. */
-KVS_MUST_CHECK enum kvs_status io_read_file(struct io *io, const char *path, size_t max_bytes, char **ret,
-                                            size_t *ret_len);
-KVS_MUST_CHECK enum kvs_status io_replace_file(struct io *io, const char *dir, const char *name, const void *data,
-                                               size_t len);
+KVS_MUST_CHECK enum kvs_status io_read_file(struct io *io, const char *path, size_t max_bytes,
+                                            char **ret, size_t *ret_len);
+KVS_MUST_CHECK enum kvs_status io_replace_file(struct io *io, const char *dir, const char *name,
+                                               const void *data, size_t len);
 
 #endif
