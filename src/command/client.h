@@ -16,6 +16,9 @@
 struct queued_command; /* of a MULTI; transaction.c */
 struct watched_key;
 
+/* Bytes of commands queued by one client in a MULTI, and of keys it watches; more is refused. */
+enum { CLIENT_QUEUE_BYTES_MAX = 64 * 1024 * 1024, CLIENT_WATCH_BYTES_MAX = 1024 * 1024 };
+
 struct client {
     uint64_t id;
     atomic_uint space;  /* SELECT */
@@ -39,12 +42,19 @@ struct client {
     struct watched_key *watched;
     size_t watched_count;
     size_t watched_capacity;
+    size_t watched_bytes;
 
-    const struct command *last_command; /* for CLIENT LIST */
     struct kvs_txn *txn; /* made on first use, reused by every command of the client */
+    struct kvs_batch *batch; /* the same, for single writes past the transaction */
+
+    /* For CLIENT LIST, which other threads run: relaxed, each is a figure on its own. */
+    _Atomic(const struct command *) last_command;
+    atomic_int multi_shown; /* queued commands; -1 outside MULTI */
+    atomic_uint watch_shown;
 };
 
-/* @id must be unique. */
+/* @id must be unique. The client starts in space 0, with RESP2, not authenticated (which counts only where a password is
+ * needed). client_done() frees what the client owns; no command of it may be under way. */
 KVS_MUST_CHECK enum kvs_status client_init(struct client *client, struct kvs *db, uint64_t id);
 void client_done(struct client *client, struct kvs *db);
 

@@ -40,7 +40,7 @@ enum {
     COMMAND_SKIP_MONITOR = 1u << 15,
     COMMAND_DURABLE = 1u << 16,   /* reserved for barriers */
     COMMAND_CONTAINER = 1u << 17, /* rows of subcommands follow */
-    COMMAND_DIRECT = 1u << 26,    /* alone it needs no transaction (ctx->txn is NULL): it reads by command_visit() only */
+    COMMAND_DIRECT = 1u << 26,    /* alone, it gets ctx->txn NULL: see families.h */
     /* Only shown, by COMMAND INFO. */
     COMMAND_NO_SCRIPT = 1u << 18,
     COMMAND_SKIP_SLOWLOG = 1u << 19,

@@ -40,6 +40,9 @@ command_fn cmd_command, cmd_command_count, cmd_command_docs, cmd_command_getkeys
 
 /* run.c: what every family uses to reach the data. */
 
+/* Begins the transaction of a DIRECT command that turns out to need one: ctx->txn is there afterwards. */
+KVS_MUST_CHECK enum kvs_status command_begin(struct command_ctx *ctx);
+
 /*
  * Reads one key for a command that only reads (flag it DIRECT in table.c when it uses nothing else): past the transaction when the command stands alone (no conditions are kept, no
  * commit follows), through it inside EXEC. A command uses either this or ctx->txn, never both. KVS_OK (@visit was called),
@@ -53,8 +56,8 @@ KVS_MUST_CHECK enum kvs_status command_reader(struct command_ctx *ctx, struct kv
                                               struct kvs_entry *ret_entry, struct kvs_reader **ret);
 
 /*
- * Sets one key without having read anything: one write past the transaction when the command stands alone. It must be the command's
- * last act but for its reply, which must be complete before (KVS_WOULD_BLOCK and failures rewind it). Uses request->blob
+ * Sets one key without having read anything: one write past the transaction when there is none (DIRECT). It must be the command's
+ * last act: the reply must be complete before (KVS_WOULD_BLOCK and failures rewind it). Uses request->blob
  * when that stands for the value (@value is ignored then).
  */
 KVS_MUST_CHECK enum kvs_status command_set_one(struct command_ctx *ctx, struct kvs_bytes key,
@@ -67,5 +70,9 @@ static inline struct kvs_bytes command_arg(const struct command_ctx *ctx, size_t
 }
 
 bool command_arg_is(const struct command_ctx *ctx, size_t i, const char *word);
+
+/* The name as replies show it: "client|list". */
+enum { COMMAND_NAME_CHARS = 64 };
+void command_name_lower(const struct command *command, char ret[COMMAND_NAME_CHARS]);
 
 #endif

@@ -52,6 +52,10 @@ struct host {
     void (*client_info)(void *ctx, const struct client *client, struct buf *ret);
     uint64_t (*client_kill)(void *ctx, const struct client *self, const struct host_client_filter *filter);
 
+    /* Puts @text (malloc'd or NULL; taken over) in place of one of a client's texts (name, lib_name, lib_version) and frees the
+     * old one, under the lock that client_list() reads them with. NULL: nobody else reads them. */
+    void (*client_text)(void *ctx, char **field, char *text);
+
     /* SCAN cursors: a bounded, expiring table of positions (the last key returned). open: a new number below 2^63. */
     uint64_t (*cursor_open)(void *ctx, unsigned space, struct kvs_bytes last_key);
     bool (*cursor_find)(void *ctx, uint64_t cursor, unsigned space, struct buf *ret_last_key);

@@ -56,6 +56,7 @@ struct reply {
     void (*reader_close)(void *ctx, struct kvs_reader *reader);
     void *reader_ctx;
     uint64_t error_count; /* errors encoded so far, for statistics and transactions */
+    const struct reply_ops *versions[2]; /* encoders of RESP2 and RESP3 that HELLO chooses from; NULL: there is no choice */
     void *protocol;       /* the encoder's own state (json: which request is being answered) */
 };
 

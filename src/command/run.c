@@ -1,0 +1,407 @@
+/*
+ * run.c - from a request to its complete reply: find the command, refuse what may not run, run it in a transaction, again where the
+ * store says so.
+ *
+ * A run is: mark the reply, begin the transaction, call the command, commit. On a conflict everything is put back to
+ * the mark and done again; the transaction object bounds how often. When something would have to wait on a thread that may not, everything
+ * is put back and KVS_WOULD_BLOCK handed up: then nothing happened. Nothing is sent before command_run() returns, which is what makes
+ * going back possible.
+ */
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/fail.h"
+#include "command/blobs.h"
+#include "command/families.h"
+#include "command/transaction.h"
+#include "io/clock.h"
+
+/* ---- What may not run ---- */
+
+/* Redis shows at most 128 bytes of what it does not know. */
+enum {
+    SHOWN_BYTES_MAX = 128
+};
+
+static int shown_len(struct kvs_bytes text, size_t max)
+{
+    return (int)(text.len < max ? text.len : max);
+}
+
+static void reply_unknown(struct reply *reply, const struct request *request,
+                          const struct command *container)
+{
+    struct kvs_bytes name = request->args[0];
+    if (container != NULL) {
+        struct kvs_bytes sub = request->args[1];
+        reply_error(reply, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                    shown_len(sub, SHOWN_BYTES_MAX), (const char *)sub.data, container->name);
+        return;
+    }
+    char shown[SHOWN_BYTES_MAX * 2];
+    size_t used = 0;
+    for (size_t i = 1; i < request->count && used < SHOWN_BYTES_MAX; i++) {
+        struct kvs_bytes arg = request->args[i];
+        int len = snprintf(shown + used, sizeof shown - used, "'%.*s' ",
+                           shown_len(arg, SHOWN_BYTES_MAX - used), (const char *)arg.data);
+        used += len > 0 ? (size_t)len : 0;
+    }
+    shown[used] = '\0';
+    reply_error(reply, "ERR unknown command '%.*s', with args beginning with: %s",
+                shown_len(name, SHOWN_BYTES_MAX), (const char *)name.data, shown);
+}
+
+static void reply_wrong_arity(struct reply *reply, const struct command *command)
+{
+    char name[COMMAND_NAME_CHARS];
+    command_name_lower(command, name);
+    reply_error(reply, "ERR wrong number of arguments for '%s' command", name);
+}
+
+static bool arity_fits(const struct command *command, size_t count)
+{
+    return command->arity >= 0 ? count == (size_t)command->arity : count >= (size_t)-command->arity;
+}
+
+/* Clients that came while no password was needed stay welcome when one is set later, as in Redis. */
+static bool client_may_enter(const struct host *host, struct client *client)
+{
+    if (client->authenticated)
+        return true;
+    if (host != NULL && host->password_needed != NULL && host->password_needed(host->ctx))
+        return false;
+    client->authenticated = true;
+    return true;
+}
+
+/* NULL, with the error replied, when the request may not run. The order of the checks is Redis's, so are the texts. */
+static const struct command *admit(const struct host *host, struct client *client,
+                                   const struct request *request, struct reply *reply)
+{
+    const struct command *container;
+    const struct command *command = command_lookup(request->args, request->count, &container);
+    if (command == NULL) {
+        reply_unknown(reply, request, container);
+        return NULL;
+    }
+    if (!arity_fits(command, request->count) || command->run == NULL) {
+        reply_wrong_arity(reply, command);
+        return NULL;
+    }
+    if (!client_may_enter(host, client) && (command->flags & COMMAND_NO_AUTH) == 0) {
+        reply_error(reply, "NOAUTH Authentication required.");
+        return NULL;
+    }
+    if (client->in_multi && (command->flags & COMMAND_NO_MULTI) != 0) {
+        reply_error(reply, "ERR Command not allowed inside a transaction");
+        return NULL;
+    }
+    return command;
+}
+
+bool command_streams(const struct host *host, const struct client *client,
+                     const struct kvs_bytes *args, size_t count, size_t arg, uint64_t bytes)
+{
+    if (count == 0 || client->in_multi || bytes > KVS_VALUE_MAX)
+        return false;
+    if (!client->authenticated && host != NULL && host->password_needed != NULL &&
+        host->password_needed(host->ctx))
+        return false;
+    const struct command *container;
+    const struct command *command = command_lookup(args, count, &container);
+    return command != NULL && (command->flags & COMMAND_STREAMS) != 0 &&
+           (size_t)command->stream_arg == arg;
+}
+
+/* ---- Running ---- */
+
+/* What a run changes before its commit, and how to put it back. */
+struct undo {
+    struct reply_mark mark;
+    const struct reply_ops *ops; /* HELLO inside EXEC changes them */
+    unsigned space;              /* SELECT inside EXEC */
+    int protocol;
+};
+
+static struct undo undo_note(const struct client *client, const struct reply *reply)
+{
+    /* relaxed: only this thread stores them */
+    return (struct undo){
+        .mark = reply_mark(reply),
+        .ops = reply->ops,
+        .space = atomic_load_explicit(&client->space, memory_order_relaxed),
+        .protocol = atomic_load_explicit(&client->protocol, memory_order_relaxed),
+    };
+}
+
+static void undo_apply(const struct undo *undo, struct client *client, struct reply *reply)
+{
+    reply_rewind(reply, undo->mark);
+    reply->ops = undo->ops;
+    /* relaxed: other threads only show them */
+    atomic_store_explicit(&client->space, undo->space, memory_order_relaxed);
+    atomic_store_explicit(&client->protocol, undo->protocol, memory_order_relaxed);
+}
+
+/* Begins the transaction. A run that only reads, and EXEC, look at one version of the store. */
+static enum kvs_status begin(struct command_ctx *ctx)
+{
+    struct client *client = ctx->client;
+    if (client->txn == NULL) {
+        enum kvs_status status = kvs_txn_new(ctx->db, &client->txn);
+        if (status != KVS_OK)
+            return status;
+    }
+    bool with_snapshot = (ctx->command->flags & COMMAND_WRITE) == 0;
+    enum kvs_status status = kvs_txn_begin(client->txn, with_snapshot, !ctx->may_wait);
+    if (status == KVS_OK)
+        ctx->txn = client->txn;
+    return status;
+}
+
+static bool begins_at_once(const struct command *command)
+{
+    if (command->run == cmd_exec)
+        return true;
+    return (command->flags & (COMMAND_READONLY | COMMAND_WRITE)) != 0 &&
+           (command->flags & COMMAND_DIRECT) == 0;
+}
+
+static enum kvs_status attempt(struct command_ctx *ctx, struct command_result *ret)
+{
+    enum kvs_status status = begins_at_once(ctx->command) ? begin(ctx) : KVS_OK;
+    if (status == KVS_OK)
+        status = ctx->command->run(ctx);
+    if (status != KVS_OK)
+        return status;
+    ret->position = ctx->position;
+    ret->wrote = ctx->wrote;
+    if (ctx->wrote)
+        return KVS_OK; /* a direct write has happened: whatever else fails, it is answered */
+    if (ctx->reply->out->failed != KVS_OK) /* nobody would see the answer: don't write either */
+        return fail(ctx->reply->out->failed, 0, "a reply of more than %zu bytes",
+                    ctx->reply->out->max_bytes);
+    if (ctx->txn == NULL || ctx->direct)
+        return KVS_OK;
+    uint64_t position = 0;
+    status = kvs_txn_commit(ctx->txn, ctx->durability, &position, &ret->wrote);
+    if (position > ret->position)
+        ret->position = position;
+    return status;
+}
+
+/*
+ * After EXEC's commit conflicted, or would have been needed to notice: is a watched key the reason? KVS_CONFLICT: it is, the
+ * null answer is in place.
+ */
+static enum kvs_status check_watches(struct command_ctx *ctx, const struct undo *undo,
+                                     struct command_result *ret)
+{
+    uint64_t position = 0;
+    enum kvs_status status = transaction_check_watches(ctx->client, !ctx->may_wait, &position);
+    if (status == KVS_CONFLICT) {
+        undo_apply(undo, ctx->client, ctx->reply);
+        reply_null_array(ctx->reply);
+        ret->position = position;
+        ret->wrote = false;
+    }
+    return status;
+}
+
+/* Attempts until the store agrees. KVS_OK, KVS_WOULD_BLOCK or a failure; except for KVS_OK the reply is as it was. */
+static enum kvs_status run(struct command_ctx *ctx, struct command_result *ret)
+{
+    const struct undo undo = undo_note(ctx->client, ctx->reply);
+    const struct command_ctx fresh = *ctx;
+    bool watching = ctx->command->run == cmd_exec && ctx->client->in_multi &&
+                    !ctx->client->multi_failed && ctx->client->watched_count != 0;
+    for (;;) {
+        enum kvs_status status = attempt(ctx, ret);
+        if (status == KVS_OK)
+            command_blobs_consumed(ctx->blobs);
+        else
+            command_blobs_free(ctx->blobs, ctx->db);
+        /* A run that wrote nothing has not put its conditions to the store. */
+        if (watching && (status == KVS_CONFLICT || (status == KVS_OK && !ret->wrote))) {
+            enum kvs_status watches = check_watches(ctx, &undo, ret);
+            if (watches == KVS_CONFLICT)
+                return KVS_OK;
+            if (watches != KVS_OK)
+                status = watches;
+        }
+        if (status == KVS_OK)
+            return KVS_OK;
+        undo_apply(&undo, ctx->client, ctx->reply);
+        if (status != KVS_CONFLICT)
+            return status;
+        *ctx = fresh;
+    }
+}
+
+/* The reply becomes whole: with the error that says why there is no other. */
+static void finish(struct command_ctx *ctx, struct request *request, enum kvs_status status,
+                   struct command_result *ret)
+{
+    if (status != KVS_OK) {
+        *ret = (struct command_result){ .command = ret->command };
+        reply_failure(ctx->reply, status);
+    } else if (ctx->blob_used) {
+        request->blob = NULL; /* the write consumed it */
+    }
+    if (ctx->command->run == cmd_exec && ctx->client->in_multi)
+        transaction_discard(ctx->client, ctx->db);
+}
+
+static int64_t now_ms(const struct host *host)
+{
+    if (host != NULL && host->now_us != NULL)
+        return host->now_us(host->ctx) / 1000;
+    return clock_wall_ms(clock_system());
+}
+
+enum kvs_status command_run(const struct command_env *env, struct client *client,
+                            struct request *request, struct reply *reply, bool may_wait,
+                            struct command_result *ret)
+{
+    *ret = (struct command_result){ 0 };
+    ASSERT(request->count != 0);
+    const struct command *command = admit(env->host, client, request, reply);
+    if (command == NULL) {
+        transaction_fail(client);
+        return KVS_OK;
+    }
+    ret->command = command;
+    /* relaxed: only shown, and the table it points to is constant */
+    atomic_store_explicit(&client->last_command, command, memory_order_relaxed);
+    if (client->in_multi && (command->flags & COMMAND_IN_MULTI) == 0) {
+        transaction_queue(client, command, request, reply);
+        return KVS_OK;
+    }
+    if ((command->flags & COMMAND_SLOW) != 0 && !may_wait)
+        return KVS_WOULD_BLOCK;
+
+    struct command_blobs blobs = { 0 };
+    struct command_ctx ctx = {
+        .command = command,
+        .request = request,
+        .client = client,
+        .reply = reply,
+        .host = env->host,
+        .spaces = env->spaces,
+        /* relaxed: only this thread stores it */
+        .db = env->spaces[atomic_load_explicit(&client->space, memory_order_relaxed)],
+        .may_wait = may_wait,
+        .now_ms = now_ms(env->host),
+        .durability = env->durability,
+        .blobs = &blobs,
+    };
+    enum kvs_status status = run(&ctx, ret);
+    if (status == KVS_WOULD_BLOCK) {
+        *ret = (struct command_result){ .command = command };
+        return KVS_WOULD_BLOCK;
+    }
+    finish(&ctx, request, status, ret);
+    return KVS_OK;
+}
+
+/* ---- What every family uses to reach the data ---- */
+
+enum kvs_status command_begin(struct command_ctx *ctx)
+{
+    return ctx->txn == NULL ? begin(ctx) : KVS_OK;
+}
+
+enum kvs_status command_visit(struct command_ctx *ctx, struct kvs_bytes key, kvs_visit_fn *visit,
+                              void *arg)
+{
+    if (ctx->txn != NULL)
+        return kvs_txn_visit(ctx->txn, ctx->db, key, visit, arg);
+    ctx->direct = true;
+    struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
+    uint64_t position = 0;
+    enum kvs_status status = kvs_visit(ctx->db, &read, key, visit, arg, &position);
+    if (position > ctx->position)
+        ctx->position = position;
+    return status;
+}
+
+enum kvs_status command_reader(struct command_ctx *ctx, struct kvs_bytes key,
+                               struct kvs_entry *ret_entry, struct kvs_reader **ret)
+{
+    if (ctx->txn != NULL)
+        return kvs_txn_reader(ctx->txn, ctx->db, key, ret_entry, ret);
+    ctx->direct = true;
+    struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
+    uint64_t position = 0;
+    enum kvs_status status = kvs_reader_open(ctx->db, &read, key, ret_entry, &position, ret);
+    if (position > ctx->position)
+        ctx->position = position;
+    return status;
+}
+
+/* A batch that once held much is not kept for the next small write. */
+enum {
+    BATCH_KEEP_BYTES = 64 * 1024
+};
+
+static enum kvs_status write_alone(struct command_ctx *ctx, struct kvs_bytes key,
+                                   struct kvs_bytes value, int64_t expire_ms)
+{
+    struct client *client = ctx->client;
+    if (client->batch == NULL) {
+        enum kvs_status status = kvs_batch_new(&client->batch);
+        if (status != KVS_OK)
+            return status;
+    }
+    kvs_batch_clear(client->batch);
+    if (ctx->blob_used)
+        kvs_batch_set_blob(client->batch, ctx->db, key, ctx->request->blob, expire_ms);
+    else
+        kvs_batch_set(client->batch, ctx->db, key, value, expire_ms);
+    struct kvs_write_options options = {
+        .durability = ctx->durability,
+        .no_block = !ctx->may_wait,
+        .park = true,
+    };
+    struct kvs_written written = { 0 };
+    enum kvs_status status = kvs_write(ctx->db, client->batch, &options, &written);
+    if (status == KVS_OK) {
+        ctx->direct = true;
+        ctx->wrote = true;
+        ctx->position = written.position;
+    }
+    if (key.len + value.len > BATCH_KEEP_BYTES) {
+        kvs_batch_free(client->batch);
+        client->batch = NULL;
+    }
+    return status;
+}
+
+enum kvs_status command_set_one(struct command_ctx *ctx, struct kvs_bytes key,
+                                struct kvs_bytes value, int64_t expire_ms)
+{
+    ctx->blob_used = ctx->request->blob != NULL;
+    if (ctx->txn == NULL)
+        return write_alone(ctx, key, value, expire_ms);
+    if (ctx->blob_used)
+        kvs_txn_set_blob(ctx->txn, ctx->db, key, ctx->request->blob, expire_ms);
+    else
+        kvs_txn_set(ctx->txn, ctx->db, key, value, expire_ms);
+    return KVS_OK;
+}
+
+bool command_arg_is(const struct command_ctx *ctx, size_t i, const char *word)
+{
+    return bytes_equal_nocase(ctx->request->args[i], bytes_str(word));
+}
+
+void command_name_lower(const struct command *command, char ret[COMMAND_NAME_CHARS])
+{
+    size_t i = 0;
+    for (; command->name[i] != '\0' && i < COMMAND_NAME_CHARS - 1; i++) {
+        char c = command->name[i];
+        ret[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    ret[i] = '\0';
+}
