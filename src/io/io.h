@@ -80,14 +80,19 @@ struct io *io_posix(void);
 
 /* A simulated disk, see io_memory.c: everything in memory, durable apart from written. */
 struct io *io_memory_new(void);
-/* Power cut: what is not durable is lost (@keep_seed 0) or survives in part (writes kept, dropped or torn by that seed).
- * Open files of before stay valid objects whose calls all fail. */
+/* Power cut: what is not durable is lost (@keep_seed 0) or survives in part (writes kept, dropped or torn by that seed; names
+ * changed or not). The disk is on again afterwards. Open files of before stay valid objects whose calls all fail. */
 void io_memory_crash(struct io *memory, uint64_t keep_seed);
 /* Bytes the simulated disk may hold before it answers KVS_DISK_FULL; 0: no limit. */
 void io_memory_set_capacity(struct io *memory, uint64_t bytes);
-/* Calls that changed something or synced so far; and: crash by itself right before call number @call (0: off). */
+/* Calls that changed something or synced so far. */
 uint64_t io_memory_calls(struct io *memory);
+/* Power goes off right before call number @call (0: never; the next call has number io_memory_calls() + 1), or at once. All
+ * calls fail with KVS_IO from then on, so the store on top can be closed without touching the disk, until io_memory_crash()
+ * decides what has survived and switches it on again. */
 void io_memory_crash_at(struct io *memory, uint64_t call);
+void io_memory_power_off(struct io *memory);
+bool io_memory_is_off(struct io *memory);
 
 /* Wraps @inner (owned): the @nth call from now on fails with @status, once, or for ever with @forever; 0: none. */
 struct io *io_fault_new(struct io *inner, uint64_t nth, enum kvs_status status, bool forever);

@@ -340,13 +340,14 @@ static enum kvs_status held_by_another(struct posix_file *file)
     return fail(KVS_LOCKED, 0, "%s is locked by process %s", file->path, holder);
 }
 
-static enum kvs_status write_holder(struct posix_file *file)
+/* For the error text of others only, so it may fail: a full disk must not keep a store from opening. */
+static void write_holder(struct posix_file *file)
 {
     char holder[24];
     int len = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
-    if (ftruncate(file->fd, 0) != 0)
-        return fail(status_of(errno), errno, "write process id to %s", file->path);
-    return posix_write(&file->file, 0, holder, (size_t)len);
+    bool is_written =
+        ftruncate(file->fd, 0) == 0 && pwrite(file->fd, holder, (size_t)len, 0) == len;
+    (void)is_written;
 }
 
 /* flock() belongs to the open file, so it keeps out a second opener in this process too, and ends with the process. */
@@ -369,12 +370,12 @@ static enum kvs_status posix_lock(struct io *io, const char *path, struct io_fil
         else if (!still_named(file, path)) {
             posix_close(&file->file);
             continue;
-        } else
-            status = write_holder(file);
+        }
         if (status != KVS_OK) {
             posix_close(&file->file);
             return status;
         }
+        write_holder(file);
         *ret = &file->file;
         return KVS_OK;
     }
