@@ -1,0 +1,550 @@
+/*
+ * compact.c - giving dead space back: what lives in the segments with most of it is copied to side segments, in key order, and
+ * the segments are dropped.
+ *
+ * Why nothing is lost, at any crash:
+ *   - A record is copied unless something newer of its key is in the index and no snapshot keeps it. Before the source goes, all
+ *     that was visible when the last copy was made is durable (log_wait_durable), so what superseded the uncopied ones is.
+ *   - The copies are synced before the manifest drops the sources (log_side_sync, then log_drop).
+ *   - A tombstone (or a range removal) goes only when no other segment holds anything older than it: else the older record would
+ *     come back at the next replay. An expired record becomes a tombstone for the same reason.
+ *   - Replay meets a record twice (source and copy) when a crash falls between: same version, either will do; of a large value the
+ *     copy wins, because its list of chunks is the newer one.
+ * Why no reader fails: an index slot is moved under the append lock from the source to the copy, which can be read at once; the source
+ * stays until epochs and pins have let go.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "concurrent/epoch.h"
+#include "engine/native/state.h"
+
+enum {
+    SCRATCH_BYTES = 2 * LOG_INLINE_VALUE_MAX,
+    ROUND_LIVE_BYTES = 64 * 1024 * 1024, /* copied in one round, about */
+    ROUND_SEGMENTS = 16,
+};
+
+struct candidate {
+    uint64_t locator;
+    size_t key_off; /* in arena */
+    uint32_t key_len;
+    uint8_t kind;
+};
+
+struct round {
+    struct native *native;
+    struct log_segment_info *segments;
+    size_t segment_count;
+    uint64_t victims[ROUND_SEGMENTS];
+    size_t victim_count;
+    uint64_t oldest_elsewhere; /* the smallest version in any segment that stays */
+    struct candidate *candidates;
+    size_t candidate_count;
+    size_t candidate_capacity;
+    struct buf arena; /* their keys */
+    struct buf scratch;
+    bool pending; /* met a chunk of a value that is still being written */
+    bool dropped;
+    uint64_t copied_bytes;
+};
+
+/* ---- Choosing ---- */
+
+static uint64_t expired_bytes(struct native *native, const struct log_segment_info *segment)
+{
+    return segment->expiring_bytes != 0 && segment->expire_max_ms < log_now_ms(native->log)
+               ? segment->expiring_bytes
+               : 0;
+}
+
+static uint64_t live_of(struct native *native, const struct log_segment_info *segment)
+{
+    uint64_t expired = expired_bytes(native, segment);
+    uint64_t live = segment->live_bytes > segment->bytes ? segment->bytes : segment->live_bytes;
+    return live > expired ? live - expired : 0;
+}
+
+/* Is reclaiming called for: more than half as much dead as live, beyond a segment's worth of slack. */
+static bool worthwhile(struct native *native, const struct round *round)
+{
+    uint64_t total = 0;
+    uint64_t live = 0;
+    for (size_t i = 0; i < round->segment_count; i++) {
+        total += round->segments[i].bytes;
+        live += live_of(native, &round->segments[i]);
+    }
+    return total > live + live * 2 / 5 + native->segment_bytes;
+}
+
+static bool chosen(const struct round *round, uint64_t id)
+{
+    for (size_t i = 0; i < round->victim_count; i++) {
+        if (round->victims[i] == id)
+            return true;
+    }
+    return false;
+}
+
+/* The segments with the largest dead share, until a round's worth of live bytes is together. */
+static void choose(struct native *native, struct round *round, bool all)
+{
+    bool due = all || worthwhile(native, round);
+    uint64_t live_sum = 0;
+    while (round->victim_count < ROUND_SEGMENTS) {
+        const struct log_segment_info *best = NULL;
+        double best_share = due ? 0.05 : 0.999;
+        for (size_t i = 0; i < round->segment_count; i++) {
+            const struct log_segment_info *segment = &round->segments[i];
+            if (!segment->sealed || !segment->durable || segment->bytes == 0 ||
+                chosen(round, segment->id))
+                continue;
+            double share = 1.0 - (double)live_of(native, segment) / (double)segment->bytes;
+            if (share > best_share) {
+                best = segment;
+                best_share = share;
+            }
+        }
+        if (best == NULL ||
+            (round->victim_count != 0 && live_sum + live_of(native, best) > ROUND_LIVE_BYTES))
+            break;
+        live_sum += live_of(native, best);
+        round->victims[round->victim_count++] = best->id;
+    }
+    round->oldest_elsewhere = UINT64_MAX;
+    for (size_t i = 0; i < round->segment_count; i++) {
+        if (!chosen(round, round->segments[i].id) &&
+            round->segments[i].min_version < round->oldest_elsewhere)
+            round->oldest_elsewhere = round->segments[i].min_version;
+    }
+}
+
+/* ---- Collecting what lives ---- */
+
+static enum kvs_status collect(struct round *round, uint64_t locator,
+                               const struct log_record *record)
+{
+    if (round->candidate_count == round->candidate_capacity) {
+        size_t capacity = round->candidate_capacity == 0 ? 1024 : round->candidate_capacity * 2;
+        struct candidate *more = realloc(round->candidates, capacity * sizeof *more);
+        if (more == NULL)
+            return fail(KVS_NO_MEMORY, 0, "compacting %zu records", capacity);
+        round->candidates = more;
+        round->candidate_capacity = capacity;
+    }
+    round->candidates[round->candidate_count++] =
+        (struct candidate){ .locator = locator,
+                            .key_off = round->arena.len,
+                            .key_len = (uint32_t)record->key.len,
+                            .kind = (uint8_t)record->kind };
+    buf_append_bytes(&round->arena, record->key);
+    return round->arena.failed == KVS_OK ? KVS_OK
+                                         : fail(round->arena.failed, 0, "compacting: keys");
+}
+
+/* The slot of @key now; cold slots are read. */
+static enum kvs_status slot_of_key(struct native *native, struct kvs_bytes key, struct buf *scratch,
+                                   struct slot_info *ret)
+{
+    struct lookup lookup;
+    lookup_init(&lookup, native, key);
+    for (;;) {
+        epoch_enter();
+        enum kvs_status status = lookup_slot(&lookup);
+        if (status != KVS_WOULD_BLOCK) {
+            epoch_leave();
+            *ret = lookup.slot;
+            return status == KVS_NOT_FOUND ? KVS_OK : status;
+        }
+        bool same;
+        struct log_record record;
+        status = lookup_read_cold(&lookup, false, scratch, &same, &record);
+        if (status != KVS_OK)
+            return status;
+    }
+}
+
+static enum kvs_status consider(void *ctx, uint64_t locator, const struct log_record *record)
+{
+    struct round *round = ctx;
+    struct native *native = round->native;
+    uint64_t owner;
+    switch (record->kind) {
+    case LOG_CHUNK:
+        switch (large_chunk_state(&native->larges, locator, &owner)) {
+        case CHUNK_DEAD:
+            return KVS_OK;
+        case CHUNK_PENDING:
+            round->pending = true;
+            return KVS_OK;
+        case CHUNK_LIVE:
+            return collect(round, locator, record);
+        }
+        return KVS_OK;
+    case LOG_REMOVE_RANGE:
+        return record->version <= round->oldest_elsewhere && ranges_empty(&native->ranges)
+                   ? KVS_OK
+                   : collect(round, locator, record);
+    case LOG_SET:
+    case LOG_REMOVE:
+        break;
+    }
+    struct slot_info slot;
+    enum kvs_status status = slot_of_key(native, record->key, &round->scratch, &slot);
+    if (status != KVS_OK)
+        return status;
+    if (slot.locator == locator || versions_keeps(&native->versions, record->key, locator))
+        return collect(round, locator, record);
+    /* A slot of a batch that is being installed may be put back to what it was. acquire: pairs with write.c */
+    if (slot.locator != 0 &&
+        slot.version > atomic_load_explicit(&native->visible, memory_order_acquire))
+        return collect(round, locator, record);
+    /* A tombstone whose slot is gone still hides what is older in other segments. */
+    if (record->kind == LOG_REMOVE && slot.locator == 0 &&
+        record->version > round->oldest_elsewhere)
+        return collect(round, locator, record);
+    return KVS_OK;
+}
+
+static int by_key(const void *a, const void *b, void *ctx)
+{
+    const struct round *round = ctx;
+    const struct candidate *x = a;
+    const struct candidate *y = b;
+    return bytes_compare(bytes_of(round->arena.data + x->key_off, x->key_len),
+                         bytes_of(round->arena.data + y->key_off, y->key_len));
+}
+
+/* ---- Moving ---- */
+
+struct move {
+    uint64_t from;
+    uint64_t to;
+    uint32_t from_bytes;
+    uint32_t to_bytes;
+    int64_t expire_ms;
+    uint64_t version;
+    uint8_t from_kind;
+    uint8_t kind; /* an expired LOG_SET becomes a LOG_REMOVE */
+    bool large;
+    struct kvs_bytes key; /* in the round's arena */
+};
+
+/* Points the slot, or the version table's entry, at the copy; neither: it was superseded meanwhile and the copy is dead.
+ * Under the append lock. */
+static void move_slot(struct native *native, const struct move *move)
+{
+    if (move->kind == LOG_REMOVE_RANGE)
+        return;
+    enum kvs_status status = index_put(native->index, move->key, move->from, move->to, true);
+    if (status == KVS_OK) {
+        if (move->large)
+            large_move_owner(&native->larges, move->from, move->to);
+        log_account(native->log, move->to, move->to_bytes,
+                    move->kind == LOG_SET ? move->expire_ms : 0);
+        if (move->kind == LOG_REMOVE)
+            tombs_push(native, move->version, move->to);
+        if (move->kind != move->from_kind) {
+            struct slot_info dead = { .locator = move->from,
+                                      .stored_bytes = move->from_bytes,
+                                      .expire_ms = move->expire_ms,
+                                      .flags = move->large ? LOG_LARGE : 0 };
+            native_record_dead(native, &dead);
+            /* relaxed: figures, changed under the append lock only */
+            atomic_fetch_sub_explicit(&native->keys[first_byte(move->key)], 1,
+                                      memory_order_relaxed);
+            atomic_fetch_sub_explicit(&native->keys_expiring, 1, memory_order_relaxed);
+        } else {
+            log_account(native->log, move->from, -(int64_t)move->from_bytes,
+                        move->from_kind == LOG_SET ? move->expire_ms : 0);
+        }
+    } else if (move->kind == move->from_kind &&
+               versions_move(&native->versions, move->key, move->from, move->to, move->to_bytes)) {
+        if (move->large)
+            large_move_owner(&native->larges, move->from, move->to);
+        log_account(native->log, move->to, move->to_bytes, move->expire_ms);
+        log_account(native->log, move->from, -(int64_t)move->from_bytes, move->expire_ms);
+    } else if (move->kind == LOG_REMOVE) {
+        log_account(native->log, move->to, move->to_bytes, 0); /* a tombstone without a slot */
+    }
+}
+
+static void move_slots(struct native *native, const struct move *moves, size_t count)
+{
+    log_lock(native->log);
+    epoch_enter(); /* index_put in place, which does not wait */
+    for (size_t i = 0; i < count; i++)
+        move_slot(native, &moves[i]);
+    epoch_leave();
+    log_unlock(native->log);
+}
+
+/* Copies one record; an expired one as a tombstone. */
+static enum kvs_status copy_record(struct round *round, const struct candidate *candidate,
+                                   struct move *ret)
+{
+    struct native *native = round->native;
+    struct log_record record;
+    enum kvs_status status =
+        native_fetch(native, candidate->locator, false, &round->scratch, &record);
+    if (status != KVS_OK)
+        return status;
+    *ret = (struct move){ .from = candidate->locator,
+                          .from_bytes = record.stored_bytes,
+                          .expire_ms = record.expire_ms,
+                          .version = record.version,
+                          .from_kind = (uint8_t)record.kind,
+                          .kind = (uint8_t)record.kind,
+                          .large = (record.flags & LOG_LARGE) != 0,
+                          .key = bytes_of(round->arena.data + candidate->key_off,
+                                          candidate->key_len) };
+    if (record.kind == LOG_SET && record.expire_ms != 0 &&
+        record.expire_ms <= log_now_ms(native->log) &&
+        !versions_keeps(&native->versions, record.key, candidate->locator)) {
+        ret->kind = LOG_REMOVE;
+        record.kind = LOG_REMOVE;
+        record.flags = 0;
+        record.expire_ms = 0;
+        record.value = bytes_of(NULL, 0);
+        record.value_bytes = 0;
+    }
+    status = log_side_append(native->move_side, &record, &ret->to, &ret->to_bytes);
+    round->copied_bytes += ret->to_bytes;
+    if (status == KVS_OK && record.kind == LOG_REMOVE_RANGE)
+        log_account(native->log, ret->to, ret->to_bytes, 0);
+    return status;
+}
+
+static enum kvs_status move_records(struct round *round)
+{
+    struct move moves[NATIVE_MOVE_BATCH];
+    size_t count = 0;
+    enum kvs_status status = KVS_OK;
+    for (size_t i = 0; status == KVS_OK && i < round->candidate_count; i++) {
+        if (round->candidates[i].kind == LOG_CHUNK)
+            continue;
+        status = copy_record(round, &round->candidates[i], &moves[count]);
+        if (status == KVS_OK)
+            count++;
+        if (count == NATIVE_MOVE_BATCH) {
+            move_slots(round->native, moves, count);
+            count = 0;
+        }
+    }
+    if (count != 0)
+        move_slots(round->native, moves, count);
+    return status;
+}
+
+/* ---- Moving chunks: the record that lists them has to be written anew ---- */
+
+/* Copies those chunks of @owner that lie in victims. */
+static enum kvs_status copy_chunks(struct round *round, struct chunk *chunks, size_t count)
+{
+    struct native *native = round->native;
+    for (size_t i = 0; i < count; i++) {
+        if (!chosen(round, log_segment_of(native->log, chunks[i].locator)))
+            continue;
+        struct log_record record;
+        enum kvs_status status =
+            native_fetch(native, chunks[i].locator, false, &round->scratch, &record);
+        if (status == KVS_OK)
+            status = log_side_append(native->move_side, &record, &chunks[i].locator,
+                                     &chunks[i].stored_bytes);
+        if (status != KVS_OK)
+            return status;
+        round->copied_bytes += chunks[i].stored_bytes;
+    }
+    return KVS_OK;
+}
+
+/* The owner's record with the list @chunks, appended; its key to @key. */
+static enum kvs_status copy_owner(struct round *round, uint64_t owner, const struct chunk *chunks,
+                                  size_t count, struct buf *key, struct move *ret)
+{
+    struct native *native = round->native;
+    struct log_record record;
+    enum kvs_status status = native_fetch(native, owner, false, &round->scratch, &record);
+    if (status != KVS_OK)
+        return status;
+    uint8_t *list = malloc(count * 8);
+    if (list == NULL)
+        return fail(KVS_NO_MEMORY, 0, "list of %zu chunks", count);
+    for (size_t i = 0; i < count * 8; i++)
+        list[i] = (uint8_t)(chunks[i / 8].locator >> (8 * (i % 8)));
+    buf_append_bytes(key, record.key);
+    *ret = (struct move){ .from = owner,
+                          .from_bytes = record.stored_bytes,
+                          .expire_ms = record.expire_ms,
+                          .version = record.version,
+                          .from_kind = LOG_SET,
+                          .kind = LOG_SET };
+    record.value = bytes_of(list, count * 8);
+    status = log_side_append(native->move_side, &record, &ret->to, &ret->to_bytes);
+    free(list);
+    return status != KVS_OK ? status : key->failed;
+}
+
+static void move_large(struct native *native, const struct move *move, const struct chunk *old,
+                       const struct chunk *chunks, size_t count)
+{
+    log_lock(native->log);
+    epoch_enter();
+    bool moved = index_put(native->index, move->key, move->from, move->to, true) == KVS_OK ||
+                 versions_move(&native->versions, move->key, move->from, move->to, move->to_bytes);
+    epoch_leave();
+    if (moved && large_replace(&native->larges, move->from, move->to, chunks, count) == KVS_OK) {
+        log_account(native->log, move->to, move->to_bytes, move->expire_ms);
+        log_account(native->log, move->from, -(int64_t)move->from_bytes, move->expire_ms);
+        for (size_t i = 0; i < count; i++) {
+            if (old[i].locator == chunks[i].locator)
+                continue;
+            log_account(native->log, chunks[i].locator, chunks[i].stored_bytes, 0);
+            log_account(native->log, old[i].locator, -(int64_t)old[i].stored_bytes, 0);
+        }
+    }
+    log_unlock(native->log);
+}
+
+static enum kvs_status move_owner(struct round *round, uint64_t owner)
+{
+    struct native *native = round->native;
+    struct chunk *old;
+    size_t count;
+    enum kvs_status status = large_copy(&native->larges, owner, &old, &count);
+    if (status != KVS_OK)
+        return status == KVS_NOT_FOUND ? KVS_OK
+                                       : status; /* died, or moved by an earlier chunk of it */
+    struct chunk *chunks = malloc(count * sizeof *chunks);
+    struct buf key;
+    buf_init(&key, KVS_ENGINE_KEY_MAX);
+    struct move move;
+    if (chunks == NULL) {
+        status = fail(KVS_NO_MEMORY, 0, "list of %zu chunks", count);
+    } else {
+        memcpy(chunks, old, count * sizeof *chunks);
+        status = copy_chunks(round, chunks, count);
+        if (status == KVS_OK)
+            status = copy_owner(round, owner, chunks, count, &key, &move);
+        if (status == KVS_OK) {
+            move.key = buf_bytes(&key);
+            move_large(native, &move, old, chunks, count);
+        } else if (status == KVS_NOT_FOUND) {
+            status = KVS_OK; /* the record or a chunk went meanwhile: overwritten */
+        }
+    }
+    buf_done(&key);
+    free(chunks);
+    free(old);
+    return status;
+}
+
+static enum kvs_status move_chunks(struct round *round)
+{
+    for (size_t i = 0; i < round->candidate_count; i++) {
+        if (round->candidates[i].kind != LOG_CHUNK)
+            continue;
+        uint64_t owner;
+        if (large_chunk_state(&round->native->larges, round->candidates[i].locator, &owner) !=
+            CHUNK_LIVE)
+            continue;
+        enum kvs_status status = move_owner(round, owner);
+        if (status != KVS_OK)
+            return status;
+    }
+    return KVS_OK;
+}
+
+/* ---- A round ---- */
+
+/* Does anything still refer into the victims? A chunk that was committed or moved in between; then they stay for now. */
+static bool still_used(struct round *round)
+{
+    for (size_t i = 0; i < round->candidate_count; i++) {
+        uint64_t owner;
+        if (round->candidates[i].kind == LOG_CHUNK &&
+            large_chunk_state(&round->native->larges, round->candidates[i].locator, &owner) !=
+                CHUNK_DEAD)
+            return true;
+    }
+    return false;
+}
+
+static enum kvs_status reclaim(struct native *native, struct round *round)
+{
+    enum kvs_status status = KVS_OK;
+    for (size_t i = 0; status == KVS_OK && i < round->victim_count; i++)
+        status = log_scan(native->log, round->victims[i], consider, round);
+    if (status != KVS_OK || round->pending)
+        return status;
+    if (round->candidate_count != 0)
+        qsort_r(round->candidates, round->candidate_count, sizeof *round->candidates, by_key,
+                round);
+    if (round->candidate_count != 0 && native->move_side == NULL)
+        status = log_side_open(native->log, true, &native->move_side);
+    if (status == KVS_OK)
+        status = move_chunks(round);
+    if (status == KVS_OK)
+        status = move_records(round);
+    /* What superseded the records that were not copied has to be on disk before they go. acquire: pairs with write.c */
+    if (status == KVS_OK)
+        status = log_wait_durable(native->log,
+                                  atomic_load_explicit(&native->visible, memory_order_acquire));
+    if (status == KVS_OK && round->candidate_count != 0)
+        status = log_side_sync(native->move_side);
+    if (status == KVS_OK && !still_used(round)) {
+        status = log_drop(native->log, round->victims, round->victim_count);
+        round->dropped = status == KVS_OK;
+    }
+    return status;
+}
+
+enum kvs_status compact_round(struct native *native, bool all, bool *ret_did)
+{
+    struct round round = { .native = native };
+    *ret_did = false;
+    enum kvs_status status = log_segments(native->log, &round.segments, &round.segment_count);
+    if (status != KVS_OK)
+        return status;
+    buf_init(&round.arena, SIZE_MAX / 2);
+    buf_init(&round.scratch, SCRATCH_BYTES);
+    choose(native, &round, all);
+    if (round.victim_count != 0) {
+        uint64_t before = 0;
+        for (size_t i = 0; i < round.segment_count; i++)
+            before += chosen(&round, round.segments[i].id) ? round.segments[i].bytes : 0;
+        status = reclaim(native, &round);
+        *ret_did = round.dropped && round.copied_bytes < before;
+        /* relaxed: statistics */
+        atomic_fetch_add_explicit(&native->compactions, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&native->compacted_bytes, round.copied_bytes,
+                                  memory_order_relaxed);
+    }
+    free(round.segments);
+    free(round.candidates);
+    buf_done(&round.arena);
+    buf_done(&round.scratch);
+    return status;
+}
+
+enum kvs_status native_compact(struct kvs_engine *engine)
+{
+    struct native *native = native_of(engine);
+    if (native->read_only)
+        return fail(KVS_READ_ONLY, 0, "the store was opened read-only");
+    enum kvs_status status =
+        log_wait_durable(native->log, atomic_load_explicit(&native->visible, memory_order_acquire));
+    if (status == KVS_OK)
+        status = log_roll(native->log);
+    mutex_lock(&native->compact_mu);
+    if (status == KVS_OK) {
+        sweep_tombs(native);
+        status = sweep_ranges(native);
+    }
+    bool did = true;
+    while (status == KVS_OK && did)
+        status = compact_round(native, true, &did);
+    mutex_unlock(&native->compact_mu);
+    return status;
+}

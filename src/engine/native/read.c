@@ -1,0 +1,313 @@
+/*
+ * read.c - a key as seen at a version.
+ *
+ * Linearizability of a read without a snapshot: it takes effect when the slot is read from the index (or, when the slot belongs
+ * to a batch that is still being installed, when `visible` was read: the version table has what that batch replaced). A reader
+ * that returns a record of version v has made sure that visible >= v first, so no later read can miss it.
+ *
+ * Several keys at one version, without a snapshot: they are read at `visible` as it was at the start; meeting anything
+ * newer, or a slot dropped from the index meanwhile, means that something has changed, and the read starts again; after a few
+ * times it takes a snapshot, which nothing can disturb.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fail.h"
+#include "concurrent/epoch.h"
+#include "engine/native/state.h"
+
+enum {
+    COLD_BYTES_MAX = LOG_INLINE_VALUE_MAX + KVS_ENGINE_KEY_MAX + 4096,
+    MULTI_TRIES = 4
+};
+
+struct kvs_entry entry_of(const struct log_record *record)
+{
+    struct kvs_entry entry = { .key = record->key,
+                               .value = record->value,
+                               .value_bytes = record->value_bytes,
+                               .version = record->version,
+                               .expire_ms = record->expire_ms };
+    if ((record->flags & LOG_LARGE) != 0)
+        entry.value = bytes_of(NULL, 0);
+    return entry;
+}
+
+static uint64_t dependency(const struct slot_info *slot)
+{
+    return (slot->flags & LOG_WEAK) != 0 ? 0 : slot->version;
+}
+
+/* What the slot of @lookup means to a reader at @at (@newest: at what is visible now). KVS_OK: *slot is the version to show (maybe an older one than the index has, then
+ * *ret_older). KVS_CONFLICT: met something newer than @at. */
+static enum kvs_status judge(struct lookup *lookup, uint64_t at, bool is_snapshot, bool newest,
+                             bool *ret_older, uint64_t *ret_position)
+{
+    struct native *native = lookup->native;
+    *ret_older = false;
+    if (lookup->slot.locator == 0) {
+        *ret_position = 0;
+        return KVS_NOT_FOUND;
+    }
+    if (newest) {
+        /* After this, either the slot's batch is visible, or it is being installed and all before it are visible. */
+        (void)visible_help(native, lookup->slot.version);
+        /* acquire. pairs with: write.c */
+        at = atomic_load_explicit(&native->visible, memory_order_acquire);
+    }
+    if (lookup->slot.version > at) {
+        if (!is_snapshot && !newest)
+            return KVS_CONFLICT;
+        struct slot_info older;
+        if (versions_find(&native->versions, lookup->key, at, &older) != KVS_OK) {
+            /* Not there before; or the batch became visible meanwhile and has taken its entries away. */
+            if (newest && visible_help(native, lookup->slot.version))
+                return KVS_CONFLICT;
+            *ret_position = 0;
+            return KVS_NOT_FOUND;
+        }
+        lookup->slot = older;
+        *ret_older = true;
+    }
+    uint64_t removed = ranges_cover(&native->ranges, lookup->key, lookup->slot.version, at);
+    if (removed != 0) {
+        *ret_position = removed;
+        return KVS_NOT_FOUND;
+    }
+    *ret_position = dependency(&lookup->slot);
+    return slot_lives(native, &lookup->slot) ? KVS_OK : KVS_NOT_FOUND;
+}
+
+/* Shows the record of an older version. Inside an epoch section; leaves it. */
+static enum kvs_status use_older(struct lookup *lookup, bool no_block, view_fn *use, void *ctx)
+{
+    struct native *native = lookup->native;
+    struct log_record record;
+    enum kvs_status status = log_peek(native->log, lookup->slot.locator, &record);
+    if (status == KVS_OK) {
+        use(ctx, &record);
+        epoch_leave();
+        return KVS_OK;
+    }
+    epoch_leave();
+    if (status == KVS_NOT_FOUND)
+        return KVS_CONFLICT; /* moved: look again */
+    if (status != KVS_WOULD_BLOCK)
+        return status;
+    struct buf scratch;
+    buf_init(&scratch, COLD_BYTES_MAX);
+    status = native_fetch(native, lookup->slot.locator, no_block, &scratch, &record);
+    if (status == KVS_OK)
+        use(ctx, &record);
+    buf_done(&scratch);
+    return status == KVS_NOT_FOUND ? KVS_CONFLICT : status;
+}
+
+/* One try; KVS_CONFLICT: try again. */
+static enum kvs_status view_once(struct lookup *lookup, uint64_t at, bool is_snapshot,
+                                 bool no_block, view_fn *use, void *ctx, uint64_t *ret_position)
+{
+    bool newest = at == UINT64_MAX;
+    struct buf scratch;
+    buf_init(&scratch, COLD_BYTES_MAX);
+    struct log_record cold_record;
+    bool have_cold = false;
+    enum kvs_status status;
+    for (;;) {
+        epoch_enter();
+        status = lookup_slot(lookup);
+        if (status == KVS_WOULD_BLOCK) {
+            status = lookup_read_cold(lookup, no_block, &scratch, &have_cold, &cold_record);
+            if (status != KVS_OK)
+                break;
+            continue;
+        }
+        if (status != KVS_OK && status != KVS_NOT_FOUND) {
+            epoch_leave();
+            break;
+        }
+        bool older;
+        status = judge(lookup, at, is_snapshot, newest, &older, ret_position);
+        if (status != KVS_OK) {
+            epoch_leave();
+            break;
+        }
+        if (older) {
+            status = use_older(lookup, no_block, use, ctx);
+            break;
+        }
+        if (lookup->resident) {
+            use(ctx, &lookup->record);
+            epoch_leave();
+            break;
+        }
+        epoch_leave();
+        if (have_cold && lookup->known[lookup->known_count - 1].locator == lookup->slot.locator) {
+            use(ctx, &cold_record); /* the record just read is the one the slot names */
+        } else {
+            /* read in an earlier round, before another cold slot: read it again */
+            status = native_fetch(lookup->native, lookup->slot.locator, no_block, &scratch,
+                                  &cold_record);
+            if (status == KVS_OK)
+                use(ctx, &cold_record);
+            else if (status == KVS_NOT_FOUND)
+                status = KVS_CONFLICT;
+        }
+        break;
+    }
+    buf_done(&scratch);
+    return status;
+}
+
+enum kvs_status native_view(struct native *native, struct kvs_bytes key, uint64_t at,
+                            bool is_snapshot, bool no_block, view_fn *use, void *ctx,
+                            uint64_t *ret_position)
+{
+    for (;;) {
+        struct lookup lookup;
+        lookup_init(&lookup, native, key);
+        *ret_position = 0;
+        enum kvs_status status =
+            view_once(&lookup, at, is_snapshot, no_block, use, ctx, ret_position);
+        if (status != KVS_CONFLICT || (at != UINT64_MAX && !is_snapshot))
+            return status;
+    }
+}
+
+struct get {
+    kvs_visit_fn *visit;
+    void *ctx;
+};
+
+static void show(void *ctx, const struct log_record *record)
+{
+    struct get *get = ctx;
+    struct kvs_entry entry = entry_of(record);
+    get->visit(get->ctx, &entry);
+}
+
+enum kvs_status native_get(struct kvs_engine *engine, const struct kvs_read *read,
+                           struct kvs_bytes key, kvs_visit_fn *visit, void *ctx,
+                           uint64_t *ret_position)
+{
+    struct get get = { visit, ctx };
+    uint64_t at = read->snapshot != NULL ? read->snapshot->version : UINT64_MAX;
+    return native_view(native_of(engine), key, at, read->snapshot != NULL, read->no_block, show,
+                       &get, ret_position);
+}
+
+/* ---- Several keys ---- */
+
+struct kept {
+    size_t off; /* of the value in the arena; key borrowed from the caller */
+    struct kvs_entry entry;
+};
+
+struct multi {
+    struct buf arena;
+    struct kept *kept;
+    size_t at;
+};
+
+static void keep(void *ctx, const struct log_record *record)
+{
+    struct multi *multi = ctx;
+    struct kept *kept = &multi->kept[multi->at];
+    kept->entry = entry_of(record);
+    kept->off = multi->arena.len;
+    buf_append_bytes(&multi->arena, kept->entry.value);
+}
+
+/* All keys at @snapshot, or (NULL) at what is visible now; KVS_CONFLICT: something changed. */
+static enum kvs_status multi_once(struct native *native, const struct kvs_snapshot *snapshot,
+                                  bool no_block, size_t count, const struct kvs_bytes *keys,
+                                  struct multi *multi, enum kvs_status *statuses,
+                                  uint64_t *ret_position)
+{
+    /* Before `visible`: a tombstone above @at that is swept later than this is then counted later than this. Both acquire:
+     * pair with drop_slot (sweep.c) and write.c. */
+    uint64_t dropped = atomic_load_explicit(&native->slots_dropped, memory_order_acquire);
+    bool is_snapshot = snapshot != NULL;
+    uint64_t at = is_snapshot ? snapshot->version
+                              : atomic_load_explicit(&native->visible, memory_order_acquire);
+    uint64_t newest = 0;
+    bool any_absent = false;
+    buf_truncate(&multi->arena, 0);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t position;
+        multi->at = i;
+        statuses[i] =
+            native_view(native, keys[i], at, is_snapshot, no_block, keep, multi, &position);
+        if (statuses[i] != KVS_OK && statuses[i] != KVS_NOT_FOUND)
+            return statuses[i];
+        any_absent |= statuses[i] == KVS_NOT_FOUND;
+        if (position > newest)
+            newest = position;
+    }
+    /* acquire: after the lookups. pairs with: sweep.c */
+    atomic_thread_fence(memory_order_acquire);
+    if (any_absent && !is_snapshot &&
+        atomic_load_explicit(&native->slots_dropped, memory_order_acquire) != dropped)
+        return KVS_CONFLICT;
+    if (multi->arena.failed != KVS_OK)
+        return fail(multi->arena.failed, 0, "values of %zu keys read at once", count);
+    *ret_position = newest;
+    return KVS_OK;
+}
+
+static enum kvs_status multi_read(struct native *native, const struct kvs_read *read, size_t count,
+                                  const struct kvs_bytes *keys, struct multi *multi,
+                                  enum kvs_status *statuses, uint64_t *ret_position)
+{
+    if (read->snapshot != NULL)
+        return multi_once(native, read->snapshot, read->no_block, count, keys, multi, statuses,
+                          ret_position);
+    for (int i = 0; i < MULTI_TRIES; i++) {
+        enum kvs_status status =
+            multi_once(native, NULL, read->no_block, count, keys, multi, statuses, ret_position);
+        if (status != KVS_CONFLICT)
+            return status;
+    }
+    struct kvs_snapshot *snapshot;
+    enum kvs_status status = native_snapshot_open(&native->base, "multi-get", &snapshot);
+    if (status != KVS_OK)
+        return status;
+    status =
+        multi_once(native, snapshot, read->no_block, count, keys, multi, statuses, ret_position);
+    native_snapshot_close(&native->base, snapshot);
+    return status;
+}
+
+static void prefetch(struct native *native, size_t count, const struct kvs_bytes *keys)
+{
+    epoch_enter();
+    for (size_t i = 0; i < count; i++)
+        index_prefetch(native->index, keys[i]);
+    epoch_leave();
+}
+
+enum kvs_status native_multi_get(struct kvs_engine *engine, const struct kvs_read *read,
+                                 size_t count, const struct kvs_bytes *keys, kvs_visit_fn *visit,
+                                 void *const *ctxs, enum kvs_status *statuses,
+                                 uint64_t *ret_position)
+{
+    struct native *native = native_of(engine);
+    struct multi multi = { .kept = calloc(count != 0 ? count : 1, sizeof *multi.kept) };
+    if (multi.kept == NULL)
+        return fail(KVS_NO_MEMORY, 0, "reading %zu keys at once", count);
+    buf_init(&multi.arena, SIZE_MAX / 2);
+    prefetch(native, count, keys);
+    enum kvs_status status = multi_read(native, read, count, keys, &multi, statuses, ret_position);
+    for (size_t i = 0; status == KVS_OK && i < count; i++) {
+        if (statuses[i] != KVS_OK)
+            continue;
+        struct kvs_entry *entry = &multi.kept[i].entry;
+        entry->key = keys[i];
+        if (entry->value.data != NULL)
+            entry->value.data = multi.arena.data + multi.kept[i].off;
+        visit(ctxs[i], entry);
+    }
+    buf_done(&multi.arena);
+    free(multi.kept);
+    return status;
+}
