@@ -187,10 +187,10 @@ struct log_side; /* one writer into side segments; one thread at a time */
 /* @resident: keep what is written in memory too (moved records), or not (chunks). */
 KVS_MUST_CHECK enum kvs_status log_side_open(struct log *log, bool resident, struct log_side **ret);
 
-/* Appends a copy of @record (its version is kept and written out) and tells its locator. Readable at once. May wait for the
- * disk. Segments are created and rolled as needed. */
+/* Appends a copy of @record (its version is kept and written out) and tells its locator and stored size. Readable at once. May
+ * wait for the disk. Segments are created and rolled as needed. */
 KVS_MUST_CHECK enum kvs_status log_side_append(struct log_side *side, const struct log_record *record,
-                                               uint64_t *ret_locator);
+                                               uint64_t *ret_locator, uint32_t *ret_stored_bytes);
 
 /* Everything appended is durable when it answers KVS_OK (data and manifest). */
 KVS_MUST_CHECK enum kvs_status log_side_sync(struct log_side *side);
@@ -219,6 +219,10 @@ struct log_segment_info {
     uint64_t min_version; /* of any record ever in it; UINT64_MAX when empty */
     uint64_t max_version;
 };
+
+/* The id of the segment that @locator lies in; 0: it is gone. Of two copies of a record, the one with the larger (id, offset)
+ * is the later. Thread: any. */
+uint64_t log_segment_of(struct log *log, uint64_t locator);
 
 /* Copies the segments' figures, ordered by id; *ret is malloc'd, free() it. */
 KVS_MUST_CHECK enum kvs_status log_segments(struct log *log, struct log_segment_info **ret, size_t *ret_count);
