@@ -6,18 +6,18 @@
 
 #include "command/command.h"
 
-/* string.c */
+/* string.c, counter.c, string_range.c */
 command_fn cmd_append, cmd_decr, cmd_decrby, cmd_get, cmd_getdel, cmd_getex, cmd_getrange,
     cmd_getset, cmd_incr, cmd_incrby, cmd_incrbyfloat, cmd_mget, cmd_mset, cmd_msetnx, cmd_psetex,
     cmd_set, cmd_setex, cmd_setnx, cmd_setrange, cmd_strlen;
 
 /* generic.c, expire.c, scan.c */
-command_fn cmd_del, cmd_exists, cmd_expire, cmd_expireat, cmd_keys, cmd_persist, cmd_pexpire,
-    cmd_pexpireat, cmd_pttl, cmd_randomkey, cmd_rename, cmd_scan, cmd_touch, cmd_ttl, cmd_type,
-    cmd_unlink;
+command_fn cmd_del, cmd_exists, cmd_expire, cmd_expireat, cmd_expiretime, cmd_keys, cmd_persist,
+    cmd_pexpire, cmd_pexpireat, cmd_pexpiretime, cmd_pttl, cmd_randomkey, cmd_rename, cmd_renamenx,
+    cmd_scan, cmd_touch, cmd_ttl, cmd_type, cmd_unlink;
 
 /* ordered.c */
-command_fn cmd_cas, cmd_delprefix, cmd_prefix, cmd_range;
+command_fn cmd_cas, cmd_countprefix, cmd_delprefix, cmd_delrange, cmd_prefix, cmd_range;
 
 /* transaction.c */
 command_fn cmd_discard, cmd_exec, cmd_multi, cmd_unwatch, cmd_watch;
@@ -72,7 +72,10 @@ static inline struct kvs_bytes command_arg(const struct command_ctx *ctx, size_t
 bool command_arg_is(const struct command_ctx *ctx, size_t i, const char *word);
 
 /* The name as replies show it: "client|list". */
-enum { COMMAND_NAME_CHARS = 64 };
+enum {
+    COMMAND_NAME_CHARS = 64
+};
+
 void command_name_lower(const struct command *command, char ret[COMMAND_NAME_CHARS]);
 
 #endif

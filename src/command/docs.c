@@ -1,0 +1,399 @@
+/*
+ * docs.c - key uses, tips, argument trees and histories of the commands.
+ *
+ * Redis keeps argument trees as nested structures; one line of text each is easier to read and to keep right, and is only taken
+ * apart when somebody asks for COMMAND DOCS.
+ */
+#include "command/docs.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+
+static const struct command_docs rows[] = {
+    { .name = "APPEND", .key_flags = "RW insert", .arguments = "key key@0,value string" },
+    { .name = "AUTH",
+      .arguments = "username string^6.0.0?,password string",
+      .history = "6.0.0 Added ACL style (username and password)." },
+    { .name = "BGSAVE",
+      .arguments = "schedule pure-token=SCHEDULE^3.2.2?",
+      .history = "3.2.2 Added the `SCHEDULE` option." },
+    { .name = "CAS",
+      .key_flags = "RW access update",
+      .arguments = "key key@0,expected string,new string" },
+    { .name = "CLIENT|INFO", .tips = "nondeterministic_output" },
+    { .name = "CLIENT|KILL",
+      .arguments =
+          "filter oneof(ip:port string~2.8.12,new-format oneof*(client-id "
+          "integer=ID^2.8.12?,normal_master_slave_pubsub oneof=TYPE^2.8.12?(normal "
+          "pure-token=NORMAL,master pure-token=MASTER^3.2.0,slave pure-token=SLAVE,replica "
+          "pure-token=REPLICA^5.0.0,pubsub pure-token=PUBSUB),username string=USER?,ip:port "
+          "string=ADDR?,ip:port string=LADDR^6.2.0?,yes/no string=SKIPME?))",
+      .history = "2.8.12 Added new filter format.\n2.8.12 `ID` option.\n3.2.0 Added `master` type "
+                 "in for `TYPE` option.\n5.0.0 Replaced `slave` `TYPE` with `replica`. `slave` "
+                 "still supported for backward compatibility.\n6.2.0 `LADDR` option." },
+    { .name = "CLIENT|LIST",
+      .tips = "nondeterministic_output",
+      .arguments = "normal_master_replica_pubsub oneof=TYPE^5.0.0?(normal pure-token=NORMAL,master "
+                   "pure-token=MASTER,replica pure-token=REPLICA,pubsub pure-token=PUBSUB),id "
+                   "block=ID^6.2.0?(client-id integer*)",
+      .history = "2.8.12 Added unique client `id` field.\n5.0.0 Added optional `TYPE` "
+                 "filter.\n6.0.0 Added `user` field.\n6.2.0 Added `argv-mem`, `tot-mem`, `laddr` "
+                 "and `redir` fields and the optional `ID` filter.\n7.0.0 Added `resp`, "
+                 "`multi-mem`, `rbs` and `rbp` fields.\n7.0.3 Added `ssub` field." },
+    { .name = "CLIENT|NO-EVICT",
+      .arguments = "enabled oneof(on pure-token=ON,off pure-token=OFF)" },
+    { .name = "CLIENT|NO-TOUCH",
+      .arguments = "enabled oneof(on pure-token=ON,off pure-token=OFF)" },
+    { .name = "CLIENT|SETINFO",
+      .arguments = "attr oneof(libname string=LIB-NAME,libver string=LIB-VER)" },
+    { .name = "CLIENT|SETNAME", .arguments = "connection-name string" },
+    { .name = "COMMAND", .tips = "nondeterministic_output_order" },
+    { .name = "COMMAND|DOCS",
+      .tips = "nondeterministic_output_order",
+      .arguments = "command-name string?*" },
+    { .name = "COMMAND|INFO",
+      .tips = "nondeterministic_output_order",
+      .arguments = "command-name string?*",
+      .history = "7.0.0 Allowed to be called with no argument to get info on all commands." },
+    { .name = "COMMAND|LIST",
+      .tips = "nondeterministic_output_order",
+      .arguments = "filterby oneof=FILTERBY?(module-name string=MODULE,category "
+                   "string=ACLCAT,pattern pattern=PATTERN)" },
+    { .name = "CONFIG|GET",
+      .arguments = "parameter block*(parameter string)",
+      .history = "7.0.0 Added the ability to pass multiple pattern parameters in one call" },
+    { .name = "CONFIG|SET",
+      .tips = "request_policy:all_nodes,response_policy:all_succeeded",
+      .arguments = "parameter_value block*(parameter string,value string)",
+      .history = "7.0.0 Added the ability to set multiple parameters in one call." },
+    { .name = "DBSIZE", .tips = "request_policy:all_shards,response_policy:agg_sum" },
+    { .name = "DECR", .key_flags = "RW access update", .arguments = "key key@0" },
+    { .name = "DECRBY",
+      .key_flags = "RW access update",
+      .arguments = "key key@0,decrement integer" },
+    { .name = "DEL",
+      .key_flags = "RM delete",
+      .tips = "request_policy:multi_shard,response_policy:agg_sum",
+      .arguments = "key key@0*" },
+    { .name = "DELPREFIX", .arguments = "prefix string" },
+    { .name = "ECHO", .arguments = "message string" },
+    { .name = "EXISTS",
+      .key_flags = "RO",
+      .tips = "request_policy:multi_shard,response_policy:agg_sum",
+      .arguments = "key key@0*",
+      .history = "3.0.3 Accepts multiple `key` arguments." },
+    { .name = "EXPIRE",
+      .key_flags = "RW update",
+      .arguments = "key key@0,seconds integer,condition oneof^7.0.0?(nx pure-token=NX,xx "
+                   "pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
+      .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+    { .name = "EXPIREAT",
+      .key_flags = "RW update",
+      .arguments = "key key@0,unix-time-seconds unix-time,condition oneof^7.0.0?(nx "
+                   "pure-token=NX,xx pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
+      .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+    { .name = "FLUSHALL",
+      .tips = "request_policy:all_shards,response_policy:all_succeeded",
+      .arguments = "async oneof?(async pure-token=ASYNC^4.0.0,sync pure-token=SYNC^6.2.0)",
+      .history = "4.0.0 Added the `ASYNC` flushing mode modifier.\n6.2.0 Added the `SYNC` flushing "
+                 "mode modifier." },
+    { .name = "FLUSHDB",
+      .tips = "request_policy:all_shards,response_policy:all_succeeded",
+      .arguments = "async oneof?(async pure-token=ASYNC^4.0.0,sync pure-token=SYNC^6.2.0)",
+      .history = "4.0.0 Added the `ASYNC` flushing mode modifier.\n6.2.0 Added the `SYNC` flushing "
+                 "mode modifier." },
+    { .name = "GET", .key_flags = "RO access", .arguments = "key key@0" },
+    { .name = "GETDEL", .key_flags = "RW access delete", .arguments = "key key@0" },
+    { .name = "GETEX",
+      .key_flags = "RW access update",
+      .key_notes = "RW and UPDATE because it changes the TTL",
+      .arguments = "key key@0,expiration oneof?(seconds integer=EX,milliseconds "
+                   "integer=PX,unix-time-seconds unix-time=EXAT,unix-time-milliseconds "
+                   "unix-time=PXAT,persist pure-token=PERSIST)" },
+    { .name = "GETRANGE",
+      .key_flags = "RO access",
+      .arguments = "key key@0,start integer,end integer" },
+    { .name = "GETSET",
+      .key_flags = "RW access update",
+      .arguments = "key key@0,value string",
+      .doc_flags = "deprecated",
+      .deprecated_since = "6.2.0",
+      .replaced_by = "`SET` with the `!GET` argument" },
+    { .name = "HELLO",
+      .arguments = "arguments block?(protover integer,username_password block=AUTH?(username "
+                   "string,password string),clientname string=SETNAME?)",
+      .history = "6.2.0 `protover` made optional; when called without arguments the command "
+                 "reports the current connection's context." },
+    { .name = "INCR", .key_flags = "RW access update", .arguments = "key key@0" },
+    { .name = "INCRBY",
+      .key_flags = "RW access update",
+      .arguments = "key key@0,increment integer" },
+    { .name = "INCRBYFLOAT",
+      .key_flags = "RW access update",
+      .arguments = "key key@0,increment double" },
+    { .name = "INFO",
+      .tips = "nondeterministic_output,request_policy:all_shards,response_policy:special",
+      .arguments = "section string?*",
+      .history = "7.0.0 Added support for taking multiple section arguments." },
+    { .name = "KEYS",
+      .tips = "request_policy:all_shards,nondeterministic_output_order",
+      .arguments = "pattern pattern" },
+    { .name = "LASTSAVE", .tips = "nondeterministic_output" },
+    { .name = "MGET",
+      .key_flags = "RO access",
+      .tips = "request_policy:multi_shard",
+      .arguments = "key key@0*" },
+    { .name = "MSET",
+      .key_flags = "OW update",
+      .tips = "request_policy:multi_shard,response_policy:all_succeeded",
+      .arguments = "key_value block*(key key@0,value string)" },
+    { .name = "MSETNX",
+      .key_flags = "OW insert",
+      .tips = "request_policy:multi_shard,response_policy:agg_min",
+      .arguments = "key_value block*(key key@0,value string)" },
+    { .name = "PERSIST", .key_flags = "RW update", .arguments = "key key@0" },
+    { .name = "PEXPIRE",
+      .key_flags = "RW update",
+      .arguments = "key key@0,milliseconds integer,condition oneof^7.0.0?(nx pure-token=NX,xx "
+                   "pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
+      .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+    { .name = "PEXPIREAT",
+      .key_flags = "RW update",
+      .arguments = "key key@0,unix-time-milliseconds unix-time,condition oneof^7.0.0?(nx "
+                   "pure-token=NX,xx pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
+      .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+    { .name = "PING",
+      .tips = "request_policy:all_shards,response_policy:all_succeeded",
+      .arguments = "message string?" },
+    { .name = "PREFIX",
+      .arguments = "prefix string,rev pure-token=REV?,count integer=LIMIT?,what oneof?(keys "
+                   "pure-token=KEYS,values pure-token=VALUES)" },
+    { .name = "PSETEX",
+      .key_flags = "OW update",
+      .arguments = "key key@0,milliseconds integer,value string" },
+    { .name = "PTTL",
+      .key_flags = "RO access",
+      .tips = "nondeterministic_output",
+      .arguments = "key key@0",
+      .history = "2.8.0 Added the -2 reply." },
+    { .name = "RANDOMKEY", .tips = "request_policy:all_shards,nondeterministic_output" },
+    { .name = "RANGE",
+      .arguments = "start string,end string,rev pure-token=REV?,count integer=LIMIT?,what "
+                   "oneof?(keys pure-token=KEYS,values pure-token=VALUES)" },
+    { .name = "RENAME",
+      .key_flags = "RW access delete;OW update",
+      .arguments = "key key@0,newkey key@1" },
+    { .name = "SCAN",
+      .tips = "nondeterministic_output,request_policy:special",
+      .arguments =
+          "cursor integer,pattern pattern=MATCH?,count integer=COUNT?,type string=TYPE^6.0.0?",
+      .history = "6.0.0 Added the `TYPE` subcommand." },
+    { .name = "SELECT", .arguments = "index integer" },
+    { .name = "SET",
+      .key_flags = "RW access update variable_flags",
+      .key_notes = "RW and ACCESS due to the optional `GET` argument",
+      .arguments =
+          "key key@0,value string,condition oneof^2.6.12?(nx pure-token=NX,xx pure-token=XX),get "
+          "pure-token=GET^6.2.0?,expiration oneof?(seconds integer=EX^2.6.12,milliseconds "
+          "integer=PX^2.6.12,unix-time-seconds unix-time=EXAT^6.2.0,unix-time-milliseconds "
+          "unix-time=PXAT^6.2.0,keepttl pure-token=KEEPTTL^6.0.0)",
+      .history = "2.6.12 Added the `EX`, `PX`, `NX` and `XX` options.\n6.0.0 Added the `KEEPTTL` "
+                 "option.\n6.2.0 Added the `GET`, `EXAT` and `PXAT` option.\n7.0.0 Allowed the "
+                 "`NX` and `GET` options to be used together." },
+    { .name = "SETEX",
+      .key_flags = "OW update",
+      .arguments = "key key@0,seconds integer,value string" },
+    { .name = "SETNX", .key_flags = "OW insert", .arguments = "key key@0,value string" },
+    { .name = "SETRANGE",
+      .key_flags = "RW update",
+      .arguments = "key key@0,offset integer,value string" },
+    { .name = "SHUTDOWN",
+      .arguments =
+          "nosave_save oneof?(nosave pure-token=NOSAVE,save pure-token=SAVE),now "
+          "pure-token=NOW^7.0.0?,force pure-token=FORCE^7.0.0?,abort pure-token=ABORT^7.0.0?",
+      .history = "7.0.0 Added the `NOW`, `FORCE` and `ABORT` modifiers." },
+    { .name = "STRLEN", .key_flags = "RO", .arguments = "key key@0" },
+    { .name = "TIME", .tips = "nondeterministic_output" },
+    { .name = "TOUCH",
+      .key_flags = "RO",
+      .tips = "request_policy:multi_shard,response_policy:agg_sum",
+      .arguments = "key key@0*" },
+    { .name = "TTL",
+      .key_flags = "RO access",
+      .tips = "nondeterministic_output",
+      .arguments = "key key@0",
+      .history = "2.8.0 Added the -2 reply." },
+    { .name = "TYPE", .key_flags = "RO", .arguments = "key key@0" },
+    { .name = "UNLINK",
+      .key_flags = "RM delete",
+      .tips = "request_policy:multi_shard,response_policy:agg_sum",
+      .arguments = "key key@0*" },
+    { .name = "WATCH", .key_flags = "RO", .arguments = "key key@0*" },
+};
+
+const struct command_docs *command_docs(const struct command *command)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(rows[i].name, command->name) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+/* ---- Lists ---- */
+
+size_t command_docs_count(const char *list, char mark)
+{
+    size_t count = 0;
+    while (*list != '\0') {
+        (void)command_docs_next(&list, mark);
+        count++;
+    }
+    return count;
+}
+
+struct kvs_bytes command_docs_next(const char **list, char mark)
+{
+    const char *start = *list;
+    const char *end = strchrnul(start, mark);
+    *list = *end == mark ? end + 1 : end;
+    return bytes_of(start, (size_t)(end - start));
+}
+
+/* ---- Arguments ---- */
+
+struct argument {
+    struct kvs_bytes name;
+    struct kvs_bytes type;
+    struct kvs_bytes key_spec; /* empty: not there; so are the next three */
+    struct kvs_bytes token;
+    struct kvs_bytes since;
+    struct kvs_bytes deprecated;
+    bool optional;
+    bool multiple;
+    bool multiple_token;
+    struct kvs_bytes inner; /* arguments */
+};
+
+/* The characters of @text from *at up to one that begins something else. */
+static struct kvs_bytes take_word(struct kvs_bytes text, size_t *at)
+{
+    const char *data = text.data;
+    size_t start = *at;
+    while (*at < text.len && strchr("@=^~?*+(", data[*at]) == NULL)
+        (*at)++;
+    return bytes_of(data + start, *at - start);
+}
+
+static struct argument argument_parse(struct kvs_bytes text)
+{
+    struct argument argument = { 0 };
+    const char *data = text.data;
+    size_t at = 0;
+    while (at < text.len && data[at] != ' ')
+        at++;
+    argument.name = bytes_of(data, at);
+    at += at < text.len;
+    argument.type = take_word(text, &at);
+    while (at < text.len) {
+        char mark = data[at++];
+        if (mark == '@')
+            argument.key_spec = take_word(text, &at);
+        else if (mark == '=')
+            argument.token = take_word(text, &at);
+        else if (mark == '^')
+            argument.since = take_word(text, &at);
+        else if (mark == '~')
+            argument.deprecated = take_word(text, &at);
+        else if (mark == '?')
+            argument.optional = true;
+        else if (mark == '*')
+            argument.multiple = true;
+        else if (mark == '+')
+            argument.multiple_token = true;
+        else if (mark == '(') {
+            argument.inner = bytes_of(data + at, text.len - at - 1);
+            break;
+        }
+    }
+    return argument;
+}
+
+static void reply_field(struct reply *reply, const char *name, struct kvs_bytes value)
+{
+    if (value.len == 0)
+        return;
+    reply_bulk_str(reply, name);
+    reply_bulk(reply, value);
+}
+
+static void reply_flags(struct reply *reply, const struct argument *argument)
+{
+    size_t count = (size_t)argument->optional + argument->multiple + argument->multiple_token;
+    if (count == 0)
+        return;
+    reply_bulk_str(reply, "flags");
+    reply_set(reply, count);
+    if (argument->optional)
+        reply_status(reply, "optional");
+    if (argument->multiple)
+        reply_status(reply, "multiple");
+    if (argument->multiple_token)
+        reply_status(reply, "multiple_token");
+}
+
+static void reply_list(struct reply *reply, struct kvs_bytes list);
+
+static void reply_argument(struct reply *reply, struct kvs_bytes text)
+{
+    struct argument argument = argument_parse(text);
+    bool flags = argument.optional || argument.multiple || argument.multiple_token;
+    reply_map(reply, 2 + (size_t)(argument.key_spec.len != 0) + (argument.token.len != 0) +
+                         (argument.since.len != 0) + (argument.deprecated.len != 0) + flags +
+                         (argument.inner.len != 0));
+    reply_field(reply, "name", argument.name);
+    reply_field(reply, "type", argument.type);
+    if (argument.key_spec.len != 0) {
+        reply_bulk_str(reply, "key_spec_index");
+        reply_integer(reply, *(const char *)argument.key_spec.data - '0');
+    }
+    reply_field(reply, "token", argument.token);
+    reply_field(reply, "since", argument.since);
+    reply_field(reply, "deprecated_since", argument.deprecated);
+    reply_flags(reply, &argument);
+    if (argument.inner.len != 0) {
+        reply_bulk_str(reply, "arguments");
+        reply_list(reply, argument.inner);
+    }
+}
+
+/* Where the item that begins at @at ends. */
+static size_t list_item_end(struct kvs_bytes list, size_t at)
+{
+    const char *data = list.data;
+    int depth = 0;
+    while (at < list.len && (depth != 0 || data[at] != ',')) {
+        depth += (data[at] == '(') - (data[at] == ')');
+        at++;
+    }
+    return at;
+}
+
+static void reply_list(struct reply *reply, struct kvs_bytes list)
+{
+    const char *data = list.data;
+    size_t count = 0;
+    for (size_t at = 0; at < list.len; at = list_item_end(list, at) + 1)
+        count++;
+    reply_array(reply, count);
+    for (size_t at = 0; at < list.len;) {
+        size_t end = list_item_end(list, at);
+        reply_argument(reply, bytes_of(data + at, end - at));
+        at = end + 1;
+    }
+}
+
+void command_docs_reply_arguments(struct reply *reply, const char *arguments)
+{
+    reply_list(reply, bytes_str(arguments));
+}
