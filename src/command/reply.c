@@ -3,6 +3,7 @@
  */
 #include "command/reply.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,13 @@ void reply_error(struct reply *reply, const char *format, ...)
     size_t used = (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
     reply->ops->error(reply, (struct kvs_bytes){ text, one_line(text, used) });
     reply->error_count++;
+}
+
+void reply_too_large(struct reply *reply, uint64_t value_bytes)
+{
+    reply_error(reply,
+                "ERR a value of %" PRIu64 " bytes is too large for this protocol (%" PRIu64 ")",
+                value_bytes, reply->ops->whole_max);
 }
 
 static const char *failure_detail(enum kvs_status status)
@@ -109,6 +117,11 @@ static bool streams_reserve(struct reply *reply)
 
 bool reply_reader(struct reply *reply, struct kvs_reader *reader, uint64_t value_bytes)
 {
+    if (reply->ops->stream_begin == NULL) {
+        reply->reader_close(reply->reader_ctx, reader);
+        reply_too_large(reply, value_bytes);
+        return true;
+    }
     if (!streams_reserve(reply)) {
         reply->out->failed = KVS_NO_MEMORY;
         reply->reader_close(reply->reader_ctx, reader);

@@ -37,6 +37,9 @@ struct reply_ops {
     void (*verbatim)(struct reply *reply, const char type[3], struct kvs_bytes text); /* INFO: "txt" */
     void (*stream_begin)(struct reply *reply, uint64_t bytes); /* the header of a bulk of that many bytes … */
     void (*stream_end)(struct reply *reply);                   /* … and what follows them */
+    /* Values up to this many bytes (0: KVS_INLINE_MAX) are given to bulk(), larger ones are streams; where stream_begin is NULL,
+     * larger ones cannot be answered, which reply_too_large() says. */
+    uint64_t whole_max;
 };
 
 /* A place in the output where a large value's bytes go. */
@@ -125,6 +128,9 @@ void reply_verbatim(struct reply *reply, const char type[3], struct kvs_bytes te
 
 /* "ERR " and the like are part of the text. Line breaks in it become spaces. */
 void reply_error(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* For a value that is over ops->whole_max while there are no streams. */
+void reply_too_large(struct reply *reply, uint64_t value_bytes);
 
 /* The standard text for a failed store call: "ERR …", "OOM …", "MISCONF …", "READONLY …" and kvs_error(). */
 void reply_failure(struct reply *reply, enum kvs_status status);
