@@ -238,6 +238,12 @@ KVS_API void kvs_txn_free(struct kvs_txn *txn);
 /** Starts a run, forgetting reads and writes of an earlier one. */
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_txn_begin(struct kvs_txn *txn, bool with_snapshot, bool no_block);
 
+/**
+ * Ends a run without applying anything, and lets go of what it held: its snapshot, its place in front of other writers. Beginning
+ * again, committing and freeing do that too; call this where none of them follows soon. A transaction not begun is fine.
+ */
+KVS_API void kvs_txn_abort(struct kvs_txn *txn);
+
 /** As kvs_visit(). Records a condition on @key, unless the run has a snapshot and never writes. */
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_txn_visit(struct kvs_txn *txn, struct kvs *db, struct kvs_bytes key,
                                                      kvs_visit_fn *visit, void *ctx);

@@ -187,12 +187,14 @@ static void store_free(struct store *store)
     free(store);
 }
 
-static enum kvs_status store_new(const char *dir, const struct kvs_options *options,
-                                 struct store **ret)
+/* NULL: out of memory, recorded. */
+static struct store *store_new(const char *dir, const struct kvs_options *options)
 {
     struct store *store = aligned_alloc(GATE_LINE_BYTES, sizeof *store);
-    if (store == NULL)
-        return fail(KVS_NO_MEMORY, ENOMEM, "store");
+    if (store == NULL) {
+        (void)fail(KVS_NO_MEMORY, ENOMEM, "store");
+        return NULL;
+    }
     memset(store, 0, sizeof *store);
     for (unsigned i = 0; i < KVS_SPACES; i++)
         store->handles[i] = (struct kvs){ .store = store, .space = (unsigned char)i };
@@ -210,10 +212,10 @@ static enum kvs_status store_new(const char *dir, const struct kvs_options *opti
     store->dir = strdup(dir);
     if (store->dir == NULL) {
         store_free(store);
-        return fail(KVS_NO_MEMORY, ENOMEM, "store");
+        (void)fail(KVS_NO_MEMORY, ENOMEM, "store");
+        return NULL;
     }
-    *ret = store;
-    return KVS_OK;
+    return store;
 }
 
 enum kvs_status store_open(const char *dir, const struct kvs_options *options,
@@ -224,10 +226,9 @@ enum kvs_status store_open(const char *dir, const struct kvs_options *options,
     enum kvs_status status = options_check(dir, options);
     if (status != KVS_OK)
         return status;
-    struct store *store = NULL;
-    status = store_new(dir, options, &store);
-    if (status != KVS_OK)
-        return status;
+    struct store *store = store_new(dir, options);
+    if (store == NULL)
+        return KVS_NO_MEMORY;
     store->ops = ops;
     if (ops == NULL) {
         char marker[DIRECTORY_NAME_BYTES];
