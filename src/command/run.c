@@ -168,13 +168,9 @@ static bool begins_at_once(const struct command *command)
            (command->flags & COMMAND_DIRECT) == 0;
 }
 
-static enum kvs_status attempt(struct command_ctx *ctx, struct command_result *ret)
+/* What follows the command itself: nothing where it stood alone, the commit otherwise. */
+static enum kvs_status settle(struct command_ctx *ctx, struct command_result *ret)
 {
-    enum kvs_status status = begins_at_once(ctx->command) ? begin(ctx) : KVS_OK;
-    if (status == KVS_OK)
-        status = ctx->command->run(ctx);
-    if (status != KVS_OK)
-        return status;
     ret->position = ctx->position;
     ret->wrote = ctx->wrote;
     if (ctx->wrote)
@@ -185,16 +181,26 @@ static enum kvs_status attempt(struct command_ctx *ctx, struct command_result *r
     if (ctx->txn == NULL || ctx->direct)
         return KVS_OK;
     uint64_t position = 0;
-    status = kvs_txn_commit(ctx->txn, ctx->durability, &position, &ret->wrote);
+    enum kvs_status status = kvs_txn_commit(ctx->txn, ctx->durability, &position, &ret->wrote);
     if (position > ret->position)
         ret->position = position;
     return status;
 }
 
-/*
- * After EXEC's commit conflicted, or would have been needed to notice: is a watched key the reason? KVS_CONFLICT: it is, the
- * null answer is in place.
- */
+/* One run. Whatever comes of it, the transaction is over and holds nothing. */
+static enum kvs_status attempt(struct command_ctx *ctx, struct command_result *ret)
+{
+    enum kvs_status status = begins_at_once(ctx->command) ? begin(ctx) : KVS_OK;
+    if (status == KVS_OK)
+        status = ctx->command->run(ctx);
+    if (status == KVS_OK)
+        status = settle(ctx, ret);
+    if (ctx->txn != NULL && (status != KVS_OK || ctx->direct))
+        kvs_txn_abort(ctx->txn);
+    return status;
+}
+
+/* After EXEC's commit conflicted: is a watched key the reason? KVS_CONFLICT: it is, the null answer is in place. */
 static enum kvs_status check_watches(struct command_ctx *ctx, const struct undo *undo,
                                      struct command_result *ret)
 {
@@ -214,24 +220,21 @@ static enum kvs_status run(struct command_ctx *ctx, struct command_result *ret)
 {
     const struct undo undo = undo_note(ctx->client, ctx->reply);
     const struct command_ctx fresh = *ctx;
-    bool watching = ctx->command->run == cmd_exec && ctx->client->in_multi &&
-                    !ctx->client->multi_failed && ctx->client->watched_count != 0;
     for (;;) {
         enum kvs_status status = attempt(ctx, ret);
         if (status == KVS_OK)
             command_blobs_consumed(ctx->blobs);
         else
             command_blobs_free(ctx->blobs, ctx->db);
-        /* A run that wrote nothing has not put its conditions to the store. */
-        if (watching && (status == KVS_CONFLICT || (status == KVS_OK && !ret->wrote))) {
-            enum kvs_status watches = check_watches(ctx, &undo, ret);
-            if (watches == KVS_CONFLICT)
-                return KVS_OK;
-            if (watches != KVS_OK)
-                status = watches;
-        }
         if (status == KVS_OK)
             return KVS_OK;
+        if (status == KVS_CONFLICT && ctx->command->run == cmd_exec) {
+            status = check_watches(ctx, &undo, ret);
+            if (status == KVS_CONFLICT)
+                return KVS_OK;
+            if (status == KVS_OK) /* something else that was read has changed */
+                status = KVS_CONFLICT;
+        }
         undo_apply(&undo, ctx->client, ctx->reply);
         if (status != KVS_CONFLICT)
             return status;

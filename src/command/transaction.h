@@ -8,8 +8,8 @@
 #include "command/command.h"
 
 /* Queues @request and answers QUEUED, or the error that makes EXEC fail. */
-void transaction_queue(struct client *client, const struct command *command, const struct request *request,
-                       struct reply *reply);
+void transaction_queue(struct client *client, const struct command *command,
+                       const struct request *request, struct reply *reply);
 
 /* A command was refused before it could run or be queued: EXEC of the MULTI it stands in, if any, will be refused too. */
 void transaction_fail(struct client *client);
@@ -24,6 +24,7 @@ bool transaction_is_slow(const struct client *client);
  * Has a watched key been touched since its WATCH? KVS_OK: none has. KVS_CONFLICT: one has, *ret_position is the dependency
  * of that answer. Or KVS_WOULD_BLOCK, or a failure.
  */
-KVS_MUST_CHECK enum kvs_status transaction_check_watches(struct client *client, bool no_block, uint64_t *ret_position);
+KVS_MUST_CHECK enum kvs_status transaction_check_watches(struct client *client, bool no_block,
+                                                         uint64_t *ret_position);
 
 #endif
