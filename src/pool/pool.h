@@ -8,9 +8,9 @@
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
-#include <kvs/status.h>
-
 #include <stdint.h>
+
+#include <kvs/status.h>
 
 struct pool;
 
@@ -25,8 +25,14 @@ KVS_MUST_CHECK enum kvs_status pool_new(const char *kind, unsigned threads, stru
 /* Thread: any, also from inside a job. */
 void pool_spawn(struct pool *pool, pool_job_fn *run, void *ctx);
 
-/* Called inside a job: gives it up at once, as if it had died. */
+/* Called inside a job: gives it up at once, as if it had died. Cleanup handlers and thread-specific destructors run as for
+ * pthread_exit(); but a job that runs in its caller (inline, or for want of a thread) just returns there. */
 _Noreturn void pool_job_abort(void);
+
+/* Told of every job that died, on the dying thread, with the count so far; one observer, NULL removes it. Must be short, and not
+ * call pool_on_death() itself. */
+typedef void pool_death_fn(void *ctx, uint64_t died);
+void pool_on_death(struct pool *pool, pool_death_fn *fn, void *ctx);
 
 struct pool_stats {
     unsigned threads; /* running now */
@@ -35,6 +41,7 @@ struct pool_stats {
     uint64_t died;
     uint64_t queued; /* waiting now */
 };
+
 void pool_stats(struct pool *pool, struct pool_stats *ret);
 
 /* Runs what was accepted, joins, frees. NULL is allowed. Not from inside a job. */
