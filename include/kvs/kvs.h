@@ -275,6 +275,10 @@ KVS_API void kvs_txn_iterator_close(struct kvs_txn_iterator *iterator);
 /** Number of keys in the space of @db, the run's own writes included. */
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_txn_count(struct kvs_txn *txn, struct kvs *db, uint64_t *ret_count);
 
+/** The same for @range (NULL: the whole space). Makes the run conflict with any write to it, as an iterator over all of it would. */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_txn_count_range(struct kvs_txn *txn, struct kvs *db,
+                                                           const struct kvs_range *range, uint64_t *ret_count);
+
 /**
  * Ends the run: applies its writes, if there are any, and tells the dependency position of everything read and written in
  * *ret_position. KVS_CONFLICT: something read has changed, begin again; KVS_WOULD_BLOCK: begin again where waiting is allowed.

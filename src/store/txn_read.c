@@ -181,19 +181,27 @@ static enum kvs_status count_store(struct kvs_txn *txn, const struct kvs_range *
     return status;
 }
 
-/* Keys of the store that the run's removed ranges take away. */
-static enum kvs_status count_removed(struct kvs_txn *txn, const struct kvs_range *space,
+/* Keys of the store in @range that the run's removed ranges take away. */
+static enum kvs_status count_removed(struct kvs_txn *txn, const struct kvs_range *range,
                                      uint64_t *ret)
 {
     *ret = 0;
-    uint32_t node = keyset_at_least(&txn->removed, space->start, false);
+    uint32_t node = keyset_below(&txn->removed, range->start);
+    if (node == KEYSET_NONE)
+        node = keyset_first(&txn->removed);
     for (; node != KEYSET_NONE; node = keyset_next(&txn->removed, node)) {
-        struct kvs_range range = { keyset_key(&txn->removed, node),
-                                   keyset_value(&txn->removed, node), true };
-        if (bytes_compare(range.start, space->end) >= 0)
+        struct kvs_range cut = { keyset_key(&txn->removed, node),
+                                 keyset_value(&txn->removed, node), true };
+        if (bytes_compare(cut.start, range->end) >= 0)
             break;
+        if (bytes_compare(cut.start, range->start) < 0)
+            cut.start = range->start;
+        if (bytes_compare(cut.end, range->end) > 0)
+            cut.end = range->end;
+        if (bytes_compare(cut.start, cut.end) >= 0)
+            continue;
         uint64_t count;
-        enum kvs_status status = count_store(txn, &range, &count);
+        enum kvs_status status = count_store(txn, &cut, &count);
         if (status != KVS_OK)
             return status;
         *ret += count;
@@ -219,20 +227,20 @@ static enum kvs_status node_in_store(struct kvs_txn *txn, uint32_t node, bool *r
     return KVS_OK;
 }
 
-static enum kvs_status count_merged(struct kvs_txn *txn, const struct kvs_range *space,
+static enum kvs_status count_merged(struct kvs_txn *txn, const struct kvs_range *range,
                                     uint64_t *ret)
 {
     uint64_t count;
     uint64_t removed;
-    enum kvs_status status = count_store(txn, space, &count);
+    enum kvs_status status = count_store(txn, range, &count);
     if (status == KVS_OK)
-        status = count_removed(txn, space, &removed);
+        status = count_removed(txn, range, &removed);
     if (status != KVS_OK)
         return status;
     count -= removed < count ? removed : count;
-    uint32_t node = keyset_at_least(&txn->writes, space->start, false);
+    uint32_t node = keyset_at_least(&txn->writes, range->start, false);
     for (; node != KEYSET_NONE; node = keyset_next(&txn->writes, node)) {
-        if (bytes_compare(keyset_key(&txn->writes, node), space->end) >= 0)
+        if (bytes_compare(keyset_key(&txn->writes, node), range->end) >= 0)
             break;
         bool had;
         status = node_in_store(txn, node, &had);
@@ -244,6 +252,16 @@ static enum kvs_status count_merged(struct kvs_txn *txn, const struct kvs_range 
     }
     *ret = count;
     return KVS_OK;
+}
+
+/* Counts at the run's snapshot; any write to the range becomes a conflict. */
+static enum kvs_status count_covered(struct kvs_txn *txn, const struct kvs_range *range,
+                                     uint64_t *ret)
+{
+    enum kvs_status status = txn_prepare_ranges(txn);
+    if (status == KVS_OK)
+        status = rangeset_add(&txn->covers, range->start, range->end);
+    return status == KVS_OK ? count_merged(txn, range, ret) : status;
 }
 
 /* Is this the first thing a run without a snapshot does? */
@@ -271,12 +289,24 @@ enum kvs_status kvs_txn_count(struct kvs_txn *txn, struct kvs *db, uint64_t *ret
         status = count_store(txn, &space, ret_count);
         txn->lone_count = status == KVS_OK && !txn->holds_gate;
     } else {
-        status = txn_prepare_ranges(txn);
-        if (status == KVS_OK)
-            status = rangeset_add(&txn->covers, space.start, space.end);
-        if (status == KVS_OK)
-            status = count_merged(txn, &space, ret_count);
+        status = count_covered(txn, &space, ret_count);
     }
+    range_done(&scratch);
+    return status;
+}
+
+enum kvs_status kvs_txn_count_range(struct kvs_txn *txn, struct kvs *db,
+                                    const struct kvs_range *range, uint64_t *ret_count)
+{
+    enum kvs_status status = txn_enter(txn, db);
+    if (status != KVS_OK)
+        return status;
+    struct range_scratch scratch;
+    struct kvs_range bounded;
+    status = range_make(db, range, &scratch, &bounded);
+    if (status != KVS_OK)
+        return status;
+    status = count_covered(txn, &bounded, ret_count);
     range_done(&scratch);
     return status;
 }
