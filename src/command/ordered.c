@@ -124,25 +124,22 @@ static enum kvs_status count_by_walking(struct command_ctx *ctx, const struct bo
     return status == KVS_NOT_FOUND ? KVS_OK : status;
 }
 
-/* The store counts faster than a walk, but knows nothing of the transaction's own writes, and some engines only estimate. */
+/* Counting is the engine's own affair, far cheaper than walking, except for one that can only estimate. */
 static enum kvs_status count_range(struct command_ctx *ctx, const struct bounds *bounds,
                                    uint64_t *ret)
 {
     *ret = 0;
     if (bounds->nothing)
         return KVS_OK;
-    if (ctx->in_exec)
+    if (!kvs_capabilities(ctx->db)->exact_count)
         return count_by_walking(ctx, bounds, ret);
+    if (ctx->txn != NULL)
+        return kvs_txn_count_range(ctx->txn, ctx->db, &bounds->range, ret);
     struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
-    bool exact = false;
+    bool exact;
     uint64_t position = 0;
     enum kvs_status status = kvs_count(ctx->db, &read, &bounds->range, ret, &exact, &position);
-    if (position > ctx->position)
-        ctx->position = position;
-    if (ctx->txn == NULL)
-        ctx->direct = true;
-    if (status == KVS_OK && !exact)
-        return count_by_walking(ctx, bounds, ret);
+    data_note_direct(ctx, position);
     return status;
 }
 
@@ -159,18 +156,11 @@ enum kvs_status cmd_countprefix(struct command_ctx *ctx)
     return status;
 }
 
-/*
- * Removes a range and answers how many keys that were. Opening a transaction's iterator, even if nothing is read from it, makes
- * any write to the range a conflict; so what is counted afterwards is what the commit removes.
- */
+/* Removes a range and answers how many keys that were: the count is a condition of the commit. */
 static enum kvs_status remove_range(struct command_ctx *ctx, const struct bounds *bounds)
 {
     uint64_t count;
-    struct walk fence;
-    enum kvs_status status = walk_open(ctx, bounds, false, &fence);
-    walk_done(&fence);
-    if (status == KVS_OK)
-        status = count_range(ctx, bounds, &count);
+    enum kvs_status status = count_range(ctx, bounds, &count);
     if (status != KVS_OK)
         return status;
     if (count != 0)

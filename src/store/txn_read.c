@@ -190,8 +190,8 @@ static enum kvs_status count_removed(struct kvs_txn *txn, const struct kvs_range
     if (node == KEYSET_NONE)
         node = keyset_first(&txn->removed);
     for (; node != KEYSET_NONE; node = keyset_next(&txn->removed, node)) {
-        struct kvs_range cut = { keyset_key(&txn->removed, node),
-                                 keyset_value(&txn->removed, node), true };
+        struct kvs_range cut = { keyset_key(&txn->removed, node), keyset_value(&txn->removed, node),
+                                 true };
         if (bytes_compare(cut.start, range->end) >= 0)
             break;
         if (bytes_compare(cut.start, range->start) < 0)
