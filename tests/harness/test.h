@@ -16,7 +16,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* cmocka has a macro called fail(); ours, from base/fail.h, is the one that stays, whichever header comes first. */
+#pragma push_macro("fail")
+#undef fail
 #include <cmocka.h>
+#undef fail
+#pragma pop_macro("fail")
+#undef fail_msg
+#define fail_msg(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
 
 struct test_entry {
     const char *name;
