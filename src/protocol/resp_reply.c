@@ -375,8 +375,7 @@ enum kvs_status resp_read(struct resp_reader *reader, struct kvs_bytes input,
     return KVS_OK;
 }
 
-enum kvs_status resp_read_head(struct kvs_bytes input, struct resp_value *ret, uint64_t *ret_count,
-                               size_t *ret_used)
+enum kvs_status resp_read_head(struct kvs_bytes input, struct resp_head *ret)
 {
     struct head head = { .aggregate = false };
     size_t seen = 0;
@@ -384,14 +383,15 @@ enum kvs_status resp_read_head(struct kvs_bytes input, struct resp_value *ret, u
     enum kvs_status status = read_line(input, 0, &seen, &head, &next);
     if (status != KVS_OK)
         return status;
-    bool more = head.bulk || head.aggregate;
-    *ret = (struct resp_value){
-        .type = head.node.type,
-        .text = { (const char *)input.data + head.node.off, more ? 0 : head.node.len },
-        .integer = head.node.integer,
-        .real = head.node.real,
+    const struct resp_node *node = &head.node;
+    *ret = (struct resp_head){
+        .value = { .type = node->type, .integer = node->integer, .real = node->real },
+        .is_aggregate = head.aggregate,
+        .is_bulk = head.bulk,
+        .count = head.bulk ? node->len : node->count,
+        .used = next,
     };
-    *ret_count = head.bulk ? head.node.len : head.node.count;
-    *ret_used = next;
+    if (!head.bulk)
+        ret->value.text = bytes_of((const char *)input.data + node->off, node->len);
     return KVS_OK;
 }

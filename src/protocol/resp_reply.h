@@ -90,11 +90,16 @@ static inline size_t resp_reader_scanned(const struct resp_reader *reader)
     return reader->scanned;
 }
 
-/*
- * Reads one head only, for who takes a reply apart piecewise: an aggregate's (*ret_count items follow), a bulk's (*ret_count bytes
- * and a CRLF follow, not needed in @input), or the whole of anything else. Same answers as resp_read().
- */
-KVS_MUST_CHECK enum kvs_status resp_read_head(struct kvs_bytes input, struct resp_value *ret, uint64_t *ret_count,
-                                              size_t *ret_used);
+/* The head of an item, for who takes a reply apart piecewise. */
+struct resp_head {
+    struct resp_value value; /* without items, and without the text of a bulk */
+    bool is_aggregate;       /* count items follow */
+    bool is_bulk;            /* count bytes and a CRLF follow */
+    uint64_t count;
+    size_t used;             /* bytes of the input */
+};
+
+/* Reads one head, at the start of @input. Same answers as resp_read(). */
+KVS_MUST_CHECK enum kvs_status resp_read_head(struct kvs_bytes input, struct resp_head *ret);
 
 #endif

@@ -194,25 +194,26 @@ TEST(a_long_list_is_read_again_and_again_with_the_same_reader)
 
 TEST(heads_are_read_alone)
 {
-    struct resp_value head;
-    uint64_t count;
-    size_t used;
-    assert_ok(resp_read_head(BYTES("*2\r\n:1\r\n"), &head, &count, &used));
-    assert_int_equal(head.type, RESP_ARRAY);
-    assert_int_equal(count, 2);
-    assert_int_equal(used, 4);
-    assert_ok(resp_read_head(BYTES("$500\r\nabc"), &head, &count, &used));
-    assert_int_equal(head.type, RESP_BULK);
-    assert_int_equal(count, 500);
-    assert_int_equal(used, 6);
-    assert_ok(resp_read_head(BYTES("$-1\r\n"), &head, &count, &used));
-    assert_int_equal(head.type, RESP_NULL);
-    assert_int_equal(count, 0);
-    assert_ok(resp_read_head(BYTES("-ERR x\r\n"), &head, &count, &used));
-    assert_int_equal(head.type, RESP_ERROR);
-    assert_true(bytes_equal(head.text, BYTES("ERR x")));
-    assert_int_equal(resp_read_head(BYTES("$50"), &head, &count, &used), KVS_WOULD_BLOCK);
-    assert_int_equal(resp_read_head(BYTES("?\r\n"), &head, &count, &used), KVS_PROTOCOL);
+    struct resp_head head;
+    assert_ok(resp_read_head(BYTES("*2\r\n:1\r\n"), &head));
+    assert_int_equal(head.value.type, RESP_ARRAY);
+    assert_true(head.is_aggregate);
+    assert_int_equal(head.count, 2);
+    assert_int_equal(head.used, 4);
+    assert_ok(resp_read_head(BYTES("$500\r\nabc"), &head));
+    assert_int_equal(head.value.type, RESP_BULK);
+    assert_true(head.is_bulk);
+    assert_int_equal(head.count, 500);
+    assert_int_equal(head.used, 6);
+    assert_ok(resp_read_head(BYTES("$-1\r\n"), &head));
+    assert_int_equal(head.value.type, RESP_NULL);
+    assert_false(head.is_bulk);
+    assert_ok(resp_read_head(BYTES("-ERR x\r\n"), &head));
+    assert_int_equal(head.value.type, RESP_ERROR);
+    assert_false(head.is_bulk);
+    assert_true(bytes_equal(head.value.text, BYTES("ERR x")));
+    assert_int_equal(resp_read_head(BYTES("$50"), &head), KVS_WOULD_BLOCK);
+    assert_int_equal(resp_read_head(BYTES("?\r\n"), &head), KVS_PROTOCOL);
 }
 
 TEST(requests_are_written_as_multibulks)
