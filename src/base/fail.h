@@ -10,8 +10,10 @@
 
 #include <kvs/status.h>
 
-/* Records text and error number (0: none) and returns @status. Never allocates. */
-#define fail(status, errnum, ...) fail_at(__FILE__, __LINE__, (status), (errnum), __VA_ARGS__)
+/* Records text and error number (0: none) and returns @status (seen by the compiler, so that it knows the call has failed;
+ * evaluated twice: a constant or a variable). Never allocates. */
+#define fail(status, errnum, ...) \
+    ((void)fail_at(__FILE__, __LINE__, (status), (errnum), __VA_ARGS__), (enum kvs_status)(status))
 
 enum kvs_status fail_at(const char *file, int line, enum kvs_status status, int errnum,
                         const char *format, ...) __attribute__((format(printf, 5, 6), cold));
