@@ -44,7 +44,8 @@ struct pool_stats {
 
 void pool_stats(struct pool *pool, struct pool_stats *ret);
 
-/* Runs what was accepted, joins, frees. NULL is allowed. Not from inside a job. */
+/* Runs what was accepted, joins, frees. NULL is allowed. Not from inside a job. From here on idle threads leave, so a job must
+ * not wait for another one. */
 void pool_free(struct pool *pool);
 
 #endif

@@ -254,7 +254,7 @@ TEST(all_threads_work_at_once)
     }
 }
 
-static void spawn_two_and_meet(void *ctx)
+static void spawn_and_wait(void *ctx)
 {
     struct pool *pool = ctx;
     pool_spawn(pool, meet, NULL); /* into this worker's own queue, while this worker is busy */
@@ -269,7 +269,10 @@ TEST(an_idle_worker_steals_from_a_busy_one)
     struct pool *pool = new_pool("stealing", 2);
     assert_int_equal(sem_init(&arrived, 0, 0), 0);
     assert_int_equal(sem_init(&go_on, 0, 0), 0);
-    pool_spawn(pool, spawn_two_and_meet, pool);
+    pool_spawn(pool, spawn_and_wait, pool);
+    struct pool_stats stats;
+    wait_until_idle(pool,
+                    &stats); /* while the pool is being freed, an idle worker may be gone already */
     pool_free(pool);
     assert_int_equal(atomic_load(&done_count), 2);
     sem_destroy(&arrived);
