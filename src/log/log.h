@@ -15,15 +15,15 @@
 #ifndef LOG_LOG_H
 #define LOG_LOG_H
 
-#include "base/buf.h"
-#include "concurrent/mutex.h"
-#include "io/env.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 #include <kvs/engine.h>
 #include <kvs/status.h>
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/buf.h"
+#include "concurrent/mutex.h"
+#include "io/env.h"
 
 enum log_kind {
     LOG_SET = 1,
@@ -33,10 +33,11 @@ enum log_kind {
 };
 
 enum {
-    LOG_WEAK = 1,   /* written with less than KVS_DURABILITY_ALWAYS: nobody waits for it */
-    LOG_LARGE = 2,  /* LOG_SET whose value is a chunk list: chunk count × 8 bytes little-endian, locator | 0 */
-    LOG_MOVED = 4,  /* a copy: the version is written out */
-    LOG_MORE = 8,   /* further records of the same batch follow */
+    LOG_WEAK = 1, /* written with less than KVS_DURABILITY_ALWAYS: nobody waits for it */
+    LOG_LARGE =
+        2, /* LOG_SET whose value is a chunk list: chunk count × 8 bytes little-endian, locator | 0 */
+    LOG_MOVED = 4,     /* a copy: the version is written out */
+    LOG_MORE = 8,      /* further records of the same batch follow */
     LOG_OPEN_END = 16, /* LOG_REMOVE_RANGE without an end */
     LOG_CHUNK_BYTES = 64 * 1024,
     LOG_INLINE_VALUE_MAX = 1024 * 1024, /* = KVS_INLINE_MAX: larger values are chunked */
@@ -60,8 +61,10 @@ struct log_config {
     const char *dir;
     struct kvs_env *env;
     uint64_t segment_bytes; /* 0: 64 MiB; at least 64 KiB */
-    uint64_t memory_bytes;  /* for resident segments; at least 4 segments are used whatever it says */
-    enum kvs_durability durability; /* EVERYSEC and NO: the committer writes promptly and syncs each second (or never) */
+    uint64_t
+        memory_bytes; /* for resident segments; at least 4 segments are used whatever it says */
+    enum kvs_durability
+        durability; /* EVERYSEC and NO: the committer writes promptly and syncs each second (or never) */
     bool read_only;
     bool no_background; /* no committer thread: waiting callers lead; nothing happens by itself */
 };
@@ -79,13 +82,15 @@ typedef enum kvs_status log_replay_fn(void *ctx, uint64_t locator, const struct 
  * Inside @fn the log may already be read with log_fetch()/log_peek() through *ret, which is set before the first call.
  * Errors: KVS_CORRUPT with file and offset, KVS_WRONG_FORMAT, KVS_IO, KVS_NO_MEMORY.
  */
-KVS_MUST_CHECK enum kvs_status log_open(const struct log_config *config, log_replay_fn *fn, void *ctx, struct log **ret);
+KVS_MUST_CHECK enum kvs_status log_open(const struct log_config *config, log_replay_fn *fn,
+                                        void *ctx, struct log **ret);
 
 /* Commits what is left, syncs, writes the end marker, frees. Reports a failure of that; frees all the same. */
 enum kvs_status log_close(struct log *log);
 
 /* Verifies every byte of the log in config->dir without changing anything; findings to @report. */
-KVS_MUST_CHECK enum kvs_status log_check(const struct log_config *config, kvs_report_fn *report, void *ctx);
+KVS_MUST_CHECK enum kvs_status log_check(const struct log_config *config, kvs_report_fn *report,
+                                         void *ctx);
 
 /* The largest version found or handed out so far. */
 uint64_t log_last_version(struct log *log);
@@ -93,17 +98,19 @@ uint64_t log_last_version(struct log *log);
 /* ---- Building a batch, outside all locks ---- */
 
 struct log_batch {
-    struct buf bytes;      /* encoded records back to back, checksums not yet bound to their place */
-    uint32_t *offs;        /* of each record in bytes */
+    struct buf bytes; /* encoded records back to back, checksums not yet bound to their place */
+    uint32_t *offs;   /* of each record in bytes */
     size_t count;
     size_t capacity;
+    uint32_t last_bytes; /* private: of the last record, without padding */
 };
 
 void log_batch_init(struct log_batch *batch);
 void log_batch_done(struct log_batch *batch);
 void log_batch_clear(struct log_batch *batch);
 /* version, stored_bytes and LOG_MORE of @record are ignored. KVS_NO_MEMORY, KVS_TOO_LONG. */
-KVS_MUST_CHECK enum kvs_status log_batch_add(struct log_batch *batch, const struct log_record *record);
+KVS_MUST_CHECK enum kvs_status log_batch_add(struct log_batch *batch,
+                                             const struct log_record *record);
 /* After the last add: fills in distances and checksums. At least one record. */
 void log_batch_seal(struct log_batch *batch);
 /* The stored size of record @i. */
@@ -122,13 +129,14 @@ void log_unlock(struct log *log) RELEASE(log_append_mutex(log));
  * tail or create a segment. Without the lock: KVS_WOULD_BLOCK (only with @no_block), KVS_DISK_FULL, KVS_READ_ONLY,
  * KVS_TOO_LONG, KVS_NO_MEMORY, KVS_IO.
  */
-KVS_MUST_CHECK enum kvs_status log_append_begin(struct log *log, size_t bytes, bool no_block) NO_THREAD_SAFETY_ANALYSIS;
+KVS_MUST_CHECK enum kvs_status log_append_begin(struct log *log, size_t bytes,
+                                                bool no_block) NO_THREAD_SAFETY_ANALYSIS;
 
 struct log_place {
     uint64_t version;       /* of the batch, and its position */
     uint64_t first_locator; /* private: see log_place_locator() */
     uint32_t segment_slot;
-    uint64_t off;           /* of the first record in its segment */
+    uint64_t off; /* of the first record in its segment */
 };
 
 /* Copies the sealed batch to the end of the tail. Readable through its locators at once; committed only after publish. */
@@ -156,6 +164,9 @@ void log_request_write(struct log *log);
 /* Waits for durability; leads the commit when nobody else does. KVS_READ_ONLY: a sync failed, it never will be. */
 KVS_MUST_CHECK enum kvs_status log_wait_durable(struct log *log, uint64_t position);
 
+/* The same for what is written: handed to the system, so that it survives the end of the process. */
+KVS_MUST_CHECK enum kvs_status log_wait_written(struct log *log, uint64_t position);
+
 /* One callback, from the thread that committed, with no lock held; NULL removes it and waits for one under way. */
 void log_on_progress(struct log *log, kvs_progress_fn *fn, void *ctx);
 
@@ -174,8 +185,8 @@ void log_unpin(struct log *log, uint64_t locator);
 
 /* Reads and verifies the record, from memory or disk, into @scratch. Outside epoch sections; the locator is pinned by
  * the caller. KVS_WOULD_BLOCK (only with @no_block), KVS_CORRUPT (file and offset in the text), KVS_IO, KVS_NO_MEMORY. */
-KVS_MUST_CHECK enum kvs_status log_fetch(struct log *log, uint64_t locator, bool no_block, struct buf *scratch,
-                                         struct log_record *ret);
+KVS_MUST_CHECK enum kvs_status log_fetch(struct log *log, uint64_t locator, bool no_block,
+                                         struct buf *scratch, struct log_record *ret);
 
 /* Brings the start of the record into the processor's cache. A hint; inside an epoch section. */
 void log_prefetch(struct log *log, uint64_t locator);
@@ -189,7 +200,8 @@ KVS_MUST_CHECK enum kvs_status log_side_open(struct log *log, bool resident, str
 
 /* Appends a copy of @record (its version is kept and written out) and tells its locator and stored size. Readable at once. May
  * wait for the disk. Segments are created and rolled as needed. */
-KVS_MUST_CHECK enum kvs_status log_side_append(struct log_side *side, const struct log_record *record,
+KVS_MUST_CHECK enum kvs_status log_side_append(struct log_side *side,
+                                               const struct log_record *record,
                                                uint64_t *ret_locator, uint32_t *ret_stored_bytes);
 
 /* Everything appended is durable when it answers KVS_OK (data and manifest). */
@@ -206,17 +218,17 @@ enum kvs_status log_side_close(struct log_side *side);
 void log_account(struct log *log, uint64_t locator, int64_t stored_bytes, int64_t expire_ms);
 
 struct log_segment_info {
-    uint64_t id;          /* unique for ever, ascending by creation */
+    uint64_t id; /* unique for ever, ascending by creation */
     uint32_t slot;
     bool side;
-    bool sealed;          /* nothing is appended any more */
-    bool durable;         /* sealed, and all of it on disk */
+    bool sealed;  /* nothing is appended any more */
+    bool durable; /* sealed, and all of it on disk */
     bool resident;
-    uint64_t bytes;       /* of records and headers */
+    uint64_t bytes; /* of records and headers */
     uint64_t live_bytes;
     uint64_t expiring_bytes; /* live bytes with an expiry */
     int64_t expire_max_ms;   /* latest expiry ever accounted here */
-    uint64_t min_version; /* of any record ever in it; UINT64_MAX when empty */
+    uint64_t min_version;    /* of any record ever in it; UINT64_MAX when empty */
     uint64_t max_version;
 };
 
@@ -225,7 +237,8 @@ struct log_segment_info {
 uint64_t log_segment_of(struct log *log, uint64_t locator);
 
 /* Copies the segments' figures, ordered by id; *ret is malloc'd, free() it. */
-KVS_MUST_CHECK enum kvs_status log_segments(struct log *log, struct log_segment_info **ret, size_t *ret_count);
+KVS_MUST_CHECK enum kvs_status log_segments(struct log *log, struct log_segment_info **ret,
+                                            size_t *ret_count);
 
 /* Shows every record of the sealed segment @id to @fn. Waits for the disk. Verifies checksums of what it reads from disk. */
 KVS_MUST_CHECK enum kvs_status log_scan(struct log *log, uint64_t id, log_replay_fn *fn, void *ctx);
@@ -234,7 +247,7 @@ KVS_MUST_CHECK enum kvs_status log_scan(struct log *log, uint64_t id, log_replay
  * them. Their locators must be in no index any more. */
 KVS_MUST_CHECK enum kvs_status log_drop(struct log *log, const uint64_t *ids, size_t count);
 
-/* Seals the present main segment, so that it can be compacted. Nothing happens when it is empty. */
+/* Seals the present main segment and makes it durable, so that it can be compacted. Nothing happens when it is empty. */
 KVS_MUST_CHECK enum kvs_status log_roll(struct log *log);
 
 /* Frees memory of the coldest resident sealed segments until the budget holds. Called by the owner now and then. */

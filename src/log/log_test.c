@@ -1,0 +1,145 @@
+/*
+ * log_test.c - the log as its owner uses it: append, commit, read, close, open again.
+ */
+#include "log/testing.h"
+
+static void memory_world(struct world *world)
+{
+    struct io *memory = io_memory_new();
+    world_init(world, memory, memory);
+}
+
+TEST(an_empty_log_opens_and_closes)
+{
+    struct world world;
+    memory_world(&world);
+    for (int round = 0; round < 3; round++) {
+        world_reopen(&world);
+        assert_int_equal(world.records_shown, 0);
+        assert_int_equal(log_last_version(world.log), 0);
+        assert_ok(log_health(world.log));
+        assert_int_equal(stat_of(world.log, "log_disk_bytes"), 0);
+        assert_ok(world_close(&world));
+    }
+    world_done(&world);
+}
+
+TEST(what_was_written_is_there_after_closing_and_opening)
+{
+    struct world world;
+    memory_world(&world);
+    world_reopen(&world);
+    uint64_t last = 0;
+    for (unsigned i = 0; i < 500; i++) {
+        uint64_t version = put(&world, 1 + i % 5, (i * 37) % 900);
+        assert_true(version > last);
+        last = version;
+        assert_int_equal(log_last_version(world.log), version);
+        if (i % 50 == 0)
+            sync_to(&world, version);
+    }
+    check_all_readable(&world);
+    assert_ok(world_close(&world));
+    world.acknowledged = last;
+    world_reopen(&world);
+    assert_int_equal(world_compare(&world), 500);
+    assert_int_equal(log_last_version(world.log), last);
+    assert_true(log_durable(world.log) >= last);
+    check_all_readable(&world);
+    assert_int_equal(stat_of(world.log, "log_torn_tails"), 0);
+    assert_int_equal(stat_of(world.log, "log_rewritten_records"), 0);
+    assert_ok(world_close(&world));
+    world_done(&world);
+}
+
+TEST(many_short_sessions_continue_one_segment)
+{
+    struct world world;
+    memory_world(&world);
+    for (unsigned i = 0; i < 50; i++) {
+        world_reopen(&world);
+        assert_int_equal(world_compare(&world), i);
+        world.acknowledged = put(&world, 2, 100);
+        check_all_readable(&world);
+        assert_ok(world_close(&world));
+    }
+    world_reopen(&world);
+    assert_int_equal(stat_of(world.log, "log_main_segments"), 1);
+    assert_int_equal(stat_of(world.log, "log_side_segments"), 0);
+    assert_ok(world_close(&world));
+    world_done(&world);
+}
+
+TEST(a_small_record_takes_128_bytes)
+{
+    struct log_batch batch;
+    log_batch_init(&batch);
+    char value[100] = { 0 };
+    struct log_record record = { .kind = LOG_SET,
+                                 .key = BYTES("0123456789abcdef"),
+                                 .value = bytes_of(value, sizeof value) };
+    assert_ok(log_batch_add(&batch, &record));
+    assert_ok(log_batch_add(&batch, &record));
+    log_batch_seal(&batch);
+    assert_int_equal(log_batch_record_bytes(&batch, 0), 128);
+    assert_int_equal(log_batch_record_bytes(&batch, 1), 128);
+    log_batch_done(&batch);
+}
+
+TEST(a_batch_larger_than_a_segment_gets_one_of_its_own)
+{
+    struct world world;
+    memory_world(&world);
+    world_reopen(&world);
+    (void)put(&world, 1, 100);
+    struct log_batch batch;
+    log_batch_init(&batch);
+    static char value[LOG_INLINE_VALUE_MAX];
+    struct log_record record = { .kind = LOG_SET,
+                                 .key = BYTES("big"),
+                                 .value = bytes_of(value, sizeof value) };
+    assert_ok(log_batch_add(&batch, &record));
+    assert_ok(log_batch_add(&batch, &record));
+    log_batch_seal(&batch);
+    assert_ok(log_append_begin(world.log, batch.bytes.len, false));
+    struct log_place place;
+    log_append_place(world.log, &batch, &place);
+    log_append_publish(world.log);
+    log_unlock(world.log);
+    struct buf scratch;
+    buf_init(&scratch, RECORD_BYTES_MAX);
+    struct log_record got;
+    assert_ok(log_fetch(world.log, log_place_locator(&place, &batch, 1), false, &scratch, &got));
+    assert_int_equal(got.value.len, sizeof value);
+    assert_int_equal(got.version, place.version);
+    buf_done(&scratch);
+    log_batch_done(&batch);
+    sync_to(&world, put(&world, 1, 100));
+    assert_ok(log_close(world.log));
+    world_done(&world);
+}
+
+TEST(a_cancelled_batch_leaves_no_trace)
+{
+    struct world world;
+    memory_world(&world);
+    world_reopen(&world);
+    (void)put(&world, 2, 50);
+    struct log_batch batch;
+    log_batch_init(&batch);
+    struct log_record record = { .kind = LOG_SET, .key = BYTES("never"), .value = BYTES("was") };
+    assert_ok(log_batch_add(&batch, &record));
+    log_batch_seal(&batch);
+    assert_ok(log_append_begin(world.log, batch.bytes.len, false));
+    struct log_place place;
+    log_append_place(world.log, &batch, &place);
+    log_append_cancel(world.log);
+    log_unlock(world.log);
+    log_batch_done(&batch);
+    world.acknowledged = put(&world, 1, 10);
+    assert_ok(world_close(&world));
+    world_reopen(&world);
+    assert_int_equal(world_compare(&world), 2);
+    assert_ok(world_close(&world));
+    world_done(&world);
+}
