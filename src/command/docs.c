@@ -67,6 +67,7 @@ static const struct command_docs rows[] = {
       .tips = "request_policy:all_nodes,response_policy:all_succeeded",
       .arguments = "parameter_value block*(parameter string,value string)",
       .history = "7.0.0 Added the ability to set multiple parameters in one call." },
+    { .name = "COUNTPREFIX", .arguments = "prefix string" },
     { .name = "DBSIZE", .tips = "request_policy:all_shards,response_policy:agg_sum" },
     { .name = "DECR", .key_flags = "RW access update", .arguments = "key key@0" },
     { .name = "DECRBY",
@@ -77,6 +78,7 @@ static const struct command_docs rows[] = {
       .tips = "request_policy:multi_shard,response_policy:agg_sum",
       .arguments = "key key@0*" },
     { .name = "DELPREFIX", .arguments = "prefix string" },
+    { .name = "DELRANGE", .arguments = "start string,end string" },
     { .name = "ECHO", .arguments = "message string" },
     { .name = "EXISTS",
       .key_flags = "RO",
@@ -93,6 +95,7 @@ static const struct command_docs rows[] = {
       .arguments = "key key@0,unix-time-seconds unix-time,condition oneof^7.0.0?(nx "
                    "pure-token=NX,xx pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
       .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+    { .name = "EXPIRETIME", .key_flags = "RO access", .arguments = "key key@0" },
     { .name = "FLUSHALL",
       .tips = "request_policy:all_shards,response_policy:all_succeeded",
       .arguments = "async oneof?(async pure-token=ASYNC^4.0.0,sync pure-token=SYNC^6.2.0)",
@@ -163,6 +166,7 @@ static const struct command_docs rows[] = {
       .arguments = "key key@0,unix-time-milliseconds unix-time,condition oneof^7.0.0?(nx "
                    "pure-token=NX,xx pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
       .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+    { .name = "PEXPIRETIME", .key_flags = "RO access", .arguments = "key key@0" },
     { .name = "PING",
       .tips = "request_policy:all_shards,response_policy:all_succeeded",
       .arguments = "message string?" },
@@ -184,6 +188,11 @@ static const struct command_docs rows[] = {
     { .name = "RENAME",
       .key_flags = "RW access delete;OW update",
       .arguments = "key key@0,newkey key@1" },
+    { .name = "RENAMENX",
+      .key_flags = "RW access delete;OW insert",
+      .arguments = "key key@0,newkey key@1",
+      .history = "3.2.0 The command no longer returns an error when source and destination names "
+                 "are the same." },
     { .name = "SCAN",
       .tips = "nondeterministic_output,request_policy:special",
       .arguments =
@@ -214,6 +223,12 @@ static const struct command_docs rows[] = {
           "pure-token=NOW^7.0.0?,force pure-token=FORCE^7.0.0?,abort pure-token=ABORT^7.0.0?",
       .history = "7.0.0 Added the `NOW`, `FORCE` and `ABORT` modifiers." },
     { .name = "STRLEN", .key_flags = "RO", .arguments = "key key@0" },
+    { .name = "SUBSTR",
+      .key_flags = "RO access",
+      .arguments = "key key@0,start integer,end integer",
+      .doc_flags = "deprecated",
+      .deprecated_since = "2.0.0",
+      .replaced_by = "`GETRANGE`" },
     { .name = "TIME", .tips = "nondeterministic_output" },
     { .name = "TOUCH",
       .key_flags = "RO",
@@ -238,6 +253,11 @@ const struct command_docs *command_docs(const struct command *command)
         if (strcmp(rows[i].name, command->name) == 0)
             return &rows[i];
     return NULL;
+}
+
+size_t command_docs_total(void)
+{
+    return sizeof rows / sizeof rows[0];
 }
 
 /* ---- Lists ---- */

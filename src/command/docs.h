@@ -27,6 +27,9 @@ struct command_docs {
 /* NULL where there is nothing to tell. */
 const struct command_docs *command_docs(const struct command *command);
 
+/* How many there are, for tests: each must belong to a command. */
+size_t command_docs_total(void);
+
 /* Answers arguments in the notation above as COMMAND DOCS does: an array of maps. */
 void command_docs_reply_arguments(struct reply *reply, const char *arguments);
 

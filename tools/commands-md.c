@@ -1,0 +1,153 @@
+/*
+ * commands-md - docs/commands.md from the command table.
+ *
+ *     commands-md            prints the document
+ *     commands-md --check F  compares it with file F; exits 1, and says so, when F is out of date
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/command.h"
+
+static const char head[] =
+    "# Commands\n"
+    "\n"
+    "This file is made from the command table (`src/command/table.c`) by `commands-md`; edit that, "
+    "not this.\n"
+    "Commands, their options, replies and error texts are those of Redis 7.0. Ours have their own "
+    "section.\n"
+    "\n"
+    "## Not implemented\n"
+    "\n"
+    "These answer `ERR unknown command`, never a wrong result:\n"
+    "\n"
+    "- scripts and functions: `EVAL` `EVAL_RO` `EVALSHA` `EVALSHA_RO` `SCRIPT` `FCALL` `FCALL_RO` "
+    "`FUNCTION`\n"
+    "- replication, cluster, failover: `REPLICAOF` `SLAVEOF` `PSYNC` `SYNC` `REPLCONF` `ROLE` "
+    "`WAIT` `FAILOVER` "
+    "`CLUSTER` `ASKING` `READONLY` `READWRITE` `MIGRATE`\n"
+    "- modules: `MODULE`\n"
+    "- collections: every command on hashes, lists, sets, sorted sets, streams, HyperLogLogs, "
+    "bitmaps, bit fields and "
+    "geographic positions; `SORT` `SORT_RO`\n"
+    "- messages: `SUBSCRIBE` `UNSUBSCRIBE` `PSUBSCRIBE` `PUNSUBSCRIBE` `SSUBSCRIBE` `SUNSUBSCRIBE` "
+    "`PUBLISH` "
+    "`SPUBLISH` `PUBSUB`\n"
+    "- of the server: `ACL` `MONITOR` `SLOWLOG` `LATENCY` `MEMORY` `DEBUG` `SWAPDB` `BGREWRITEAOF` "
+    "`LOLWUT`, "
+    "`CONFIG REWRITE`, `COMMAND` beside what is listed below\n"
+    "- of keys and strings: `COPY` `DUMP` `RESTORE` `MOVE` `OBJECT` `LCS`, and others that are not "
+    "listed below\n"
+    "- of connections: `CLIENT` `CACHING` `GETREDIR` `TRACKING` `TRACKINGINFO` `PAUSE` `UNPAUSE` "
+    "`REPLY` `UNBLOCK`\n"
+    "\n"
+    "## How they differ\n"
+    "\n"
+    "- A write is answered when it is on disk (`durability always`, the default), and a read when "
+    "what it shows is.\n"
+    "- `SAVE` and `BGSAVE` make durable what is not yet; nothing is dumped, nothing forks.\n"
+    "- `FLUSHDB` and `FLUSHALL` take one step whatever the number of keys; `ASYNC` and `SYNC` are "
+    "the same.\n"
+    "- Keys are kept in byte order. `SCAN` returns every key that was there from its beginning to "
+    "its end exactly once.\n"
+    "- `MULTI` queues at most 64 MiB; `WATCH` keeps at most 1 MiB of keys.\n";
+
+struct group {
+    const char *name;
+    const char *title;
+};
+
+static const struct group groups[] = {
+    { "string", "Strings" },
+    { "generic", "Keys" },
+    { "ordered", "Ordered keys (ours)" },
+    { "transactions", "Transactions" },
+    { "connection", "Connections" },
+    { "server", "Server" },
+};
+
+static void print_command(FILE *out, const struct command *command)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s", command->name);
+    char *bar = strchr(name, '|');
+    if (bar != NULL)
+        *bar = ' ';
+    (void)fprintf(out, "- `%s%s%s`  \n  %s%s  \n  *%s %s; %s*\n", name,
+                  command->syntax[0] != '\0' ? " " : "", command->syntax, command->summary,
+                  command->summary[strlen(command->summary) - 1] == '.' ? "" : ".",
+                  (command->flags & COMMAND_OURS) != 0 ? "since kvs" : "as in Redis since",
+                  command->since, command->complexity);
+}
+
+static bool print_document(FILE *out)
+{
+    size_t count;
+    const struct command *table = command_table(&count);
+    size_t printed = 0;
+    (void)fputs(head, out);
+    for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
+        (void)fprintf(out, "\n## %s\n\n", groups[g].title);
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(table[i].group, groups[g].name) != 0)
+                continue;
+            printed++;
+            if (table[i].run != NULL)
+                print_command(out, &table[i]);
+        }
+    }
+    if (printed != count)
+        (void)fprintf(stderr, "commands-md: %zu commands are in a group that has no title here\n",
+                      count - printed);
+    return printed == count && ferror(out) == 0;
+}
+
+/* The file's content, NUL terminated; NULL: cannot be read. */
+static char *file_text(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return NULL;
+    char *text = NULL;
+    size_t len = 0;
+    FILE *copy = open_memstream(&text, &len);
+    int byte;
+    while (copy != NULL && (byte = getc(file)) != EOF)
+        (void)putc(byte, copy);
+    if (copy != NULL)
+        (void)fclose(copy);
+    (void)fclose(file);
+    return text;
+}
+
+static int check(const char *path)
+{
+    char *wanted = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&wanted, &len);
+    if (out == NULL)
+        return 1;
+    bool ok = print_document(out);
+    (void)fclose(out);
+    char *found = file_text(path);
+    if (found == NULL)
+        perror(path);
+    else if (strcmp(found, wanted) != 0)
+        (void)fprintf(stderr, "%s is out of date: commands-md > %s\n", path, path);
+    ok = ok && found != NULL && strcmp(found, wanted) == 0;
+    free(found);
+    free(wanted);
+    return ok ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 1)
+        return print_document(stdout) && fflush(stdout) == 0 ? 0 : 1;
+    if (argc == 3 && strcmp(argv[1], "--check") == 0)
+        return check(argv[2]);
+    (void)fputs("usage: commands-md [--check FILE]\n", stderr);
+    return 2;
+}
