@@ -18,10 +18,18 @@
 
 #include "command/command.h"
 
-/* A reply that grows with the data, or with the number of keys asked for, is at most this long; what is streamed counts too. */
+/*
+ * A reply that grows with the data, or with the number of keys asked for, takes at most this much memory. A streamed value, of
+ * whatever length, counts as KVS_INLINE_MAX: what its reader holds is less.
+ */
 enum {
     DATA_REPLY_BYTES_MAX = 256 * 1024 * 1024
 };
+
+static inline uint64_t data_reply_share(uint64_t value_bytes)
+{
+    return value_bytes <= KVS_INLINE_MAX ? value_bytes : KVS_INLINE_MAX;
+}
 
 /* What is known of a key without its value. */
 struct data_info {

@@ -110,7 +110,7 @@ struct values {
     struct command_ctx *ctx;
     struct values_slot *slots;
     size_t answered; /* keys */
-    uint64_t bytes;  /* of values */
+    uint64_t bytes;  /* of the reply's memory */
     bool large;      /* a value over KVS_INLINE_MAX was met */
 };
 
@@ -118,7 +118,7 @@ static void values_visit(void *arg, const struct kvs_entry *entry)
 {
     struct values_slot *slot = arg;
     struct values *row = slot->row;
-    row->bytes += entry->value_bytes;
+    row->bytes += data_reply_share(entry->value_bytes);
     row->large |= entry->value_bytes > KVS_INLINE_MAX;
     if (row->large || row->bytes > DATA_REPLY_BYTES_MAX)
         return; /* what is written so far goes */
@@ -166,7 +166,7 @@ static enum kvs_status values_singly(struct values *row, size_t first)
     for (size_t i = first; status == KVS_OK && !is_over(row) && i < ctx->request->count; i++) {
         struct data_info info = { .found = false };
         status = data_reply_value(ctx, command_arg(ctx, i), &info);
-        row->bytes += info.value_bytes;
+        row->bytes += data_reply_share(info.value_bytes);
     }
     return status;
 }

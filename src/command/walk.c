@@ -68,10 +68,9 @@ void harvest_init(struct harvest *harvest, struct command_ctx *ctx)
     buf_init(&harvest->elements, DATA_REPLY_BYTES_MAX);
 }
 
-static bool has_room(struct harvest *harvest, uint64_t bytes)
+static bool has_room(const struct harvest *harvest, uint64_t bytes)
 {
-    return bytes <= DATA_REPLY_BYTES_MAX &&
-           harvest->bytes + ELEMENT_FRAME_BYTES + bytes <= DATA_REPLY_BYTES_MAX;
+    return harvest->bytes + ELEMENT_FRAME_BYTES + data_reply_share(bytes) <= DATA_REPLY_BYTES_MAX;
 }
 
 static enum kvs_status add_element(struct harvest *harvest, uint64_t bytes, uint64_t mark,
@@ -83,7 +82,7 @@ static enum kvs_status add_element(struct harvest *harvest, uint64_t bytes, uint
         return status;
     buf_append(&harvest->elements, &length, sizeof length);
     buf_append_bytes(&harvest->elements, content);
-    harvest->bytes += ELEMENT_FRAME_BYTES + bytes;
+    harvest->bytes += ELEMENT_FRAME_BYTES + data_reply_share(bytes);
     harvest->count++;
     return KVS_OK;
 }

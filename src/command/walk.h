@@ -37,8 +37,7 @@ KVS_MUST_CHECK enum kvs_status walk_next(struct walk *walk, struct kvs_entry *re
 void walk_done(struct walk *walk);
 
 /*
- * The elements of an array, whose number must be known before the first can be answered. At most DATA_REPLY_BYTES_MAX bytes, the
- * lengths of streamed values included. Zero it with harvest_init(), release it with harvest_done().
+ * The elements of an array, whose number must be known before the first can be answered. At most DATA_REPLY_BYTES_MAX. Zero it with harvest_init(), release it with harvest_done().
  */
 struct harvest {
     struct command_ctx *ctx;
