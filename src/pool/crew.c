@@ -76,6 +76,7 @@ static void *slot_main(void *arg)
 {
     struct crew_slot *slot = arg;
     struct crew *crew = slot->crew;
+    thread_begin();
     if (slot->has_predecessor)
         thread_join(slot->predecessor);
 

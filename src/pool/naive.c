@@ -71,6 +71,7 @@ static void job_died(void *arg)
 static void *job_main(void *arg)
 {
     struct naive_job *own = arg;
+    thread_begin();
     pthread_cleanup_push(job_died, own);
     pool_run(&own->naive->pool, own->job);
     pthread_cleanup_pop(0);

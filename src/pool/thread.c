@@ -27,11 +27,15 @@ int thread_start(pthread_t *ret, void *(*main)(void *), void *arg)
     error = pthread_attr_setsigmask_np(&attr, &blocked);
     if (error == 0)
         error = pthread_create(ret, &attr, main, arg);
-    if (error == 0)
-        (void)pthread_setname_np(
-            *ret, "kvs-pool"); /* a name is for people; without one it works as well */
     CHECK(pthread_attr_destroy(&attr) == 0);
     return error;
+}
+
+/* Called by the thread itself: to others it may be gone, joined by a third, as soon as it has been started. */
+void thread_begin(void)
+{
+    (void)pthread_setname_np(pthread_self(),
+                             "kvs-pool"); /* for people; without a name it works as well */
 }
 
 void thread_join(pthread_t thread)
