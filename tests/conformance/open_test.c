@@ -35,6 +35,7 @@ TEST(an_unknown_engine_is_refused_and_the_known_ones_listed)
     must(KVS_INVALID, kvs_open(suite.dir, &suite.options, &suite.db));
     assert_non_null(strstr(kvs_error(), "no-such-engine"));
     assert_non_null(strstr(kvs_error(), suite_engine));
+    suite_close(&suite);
 }
 
 TEST(bad_options_are_refused_before_anything_is_made)
@@ -57,6 +58,7 @@ TEST(bad_options_are_refused_before_anything_is_made)
     char path[512];
     path_of(&suite, "ENGINE", path);
     must(KVS_NOT_FOUND, io_read_file(suite.env.io, path, 100, &text, &len));
+    suite_close(&suite);
 }
 
 TEST(an_unknown_setting_is_refused_and_leaves_no_store_behind)
@@ -73,6 +75,7 @@ TEST(an_unknown_setting_is_refused_and_leaves_no_store_behind)
     char path[512];
     path_of(&suite, "ENGINE", path);
     must(KVS_NOT_FOUND, io_read_file(suite.env.io, path, 100, &text, &len));
+    suite_close(&suite);
 }
 
 TEST(a_directory_remembers_its_engine)
@@ -129,14 +132,17 @@ TEST(another_engines_directory_is_refused_and_both_are_named)
 
     must_ok(io_replace_file(suite.env.io, suite.dir, "ENGINE", "\x01\x02 !", 4));
     must(KVS_WRONG_FORMAT, kvs_open(suite.dir, &suite.options, &suite.db));
+    suite_close(&suite);
 }
 
 TEST(segments_without_a_marker_are_refused)
 {
     struct suite suite;
     suite_init(&suite);
-    if (!suite_persistent())
+    if (!suite_persistent()) {
+        suite_close(&suite);
         return;
+    }
     must_ok(suite.env.io->ops->make_dir(suite.env.io, suite.dir));
     must_ok(io_replace_file(suite.env.io, suite.dir, "notes.txt", "x", 1));
     must_ok(io_replace_file(suite.env.io, suite.dir, "00000001.seg", "x", 1));
@@ -185,8 +191,10 @@ TEST(must_exist_and_read_only_make_nothing)
     suite.options.must_exist = true;
     must(KVS_NOT_FOUND, kvs_open(suite.dir, &suite.options, &suite.db));
     suite.options.must_exist = false;
-    if (!suite_persistent())
+    if (!suite_persistent()) {
+        suite_close(&suite);
         return;
+    }
     suite.options.read_only = true;
     must(KVS_NOT_FOUND, kvs_open(suite.dir, &suite.options, &suite.db));
     must(KVS_NOT_FOUND, kvs_check(suite.dir, &suite.options, NULL, NULL));

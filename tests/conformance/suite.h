@@ -39,7 +39,7 @@ void suite_init(struct suite *suite);
 void suite_open(struct suite *suite);
 /* Closes and, for engines that keep data, opens again; others start empty. */
 void suite_reopen(struct suite *suite);
-void suite_close(struct suite *suite);
+void suite_close(struct suite *suite); /* also when nothing was opened */
 void suite_advance_ms(struct suite *suite, int64_t by_ms);
 
 bool suite_persistent(void);
