@@ -78,8 +78,9 @@ enum kvs_status data_look(struct command_ctx *ctx, struct kvs_bytes key, struct 
 struct string_visit {
     struct command_ctx *ctx;
     struct data_info info;
-    void (*value)(struct string_visit *visit,
-                  struct kvs_bytes value); /* not called for large ones */
+    bool own;   /* the transaction itself has set the value */
+    bool large; /* use a reader: @value was not called */
+    void (*value)(struct string_visit *visit, struct kvs_bytes value);
     /* for data_reply_part() */
     data_part_fn *part;
     void *part_arg;
@@ -95,8 +96,20 @@ static void entry_string(void *arg, const struct kvs_entry *entry)
 {
     struct string_visit *visit = arg;
     info_fill(&visit->info, entry);
-    if (entry->value_bytes <= KVS_INLINE_MAX)
+    visit->own = data_is_own(entry);
+    visit->large = entry->value_bytes > KVS_INLINE_MAX;
+    if (!visit->large)
         visit->value(visit, entry->value);
+}
+
+enum kvs_status data_own_large(struct command_ctx *ctx, struct kvs_bytes key, struct kvs_bytes *ret)
+{
+    if (command_blobs_find(ctx->blobs, ctx->db, key, ret))
+        return KVS_OK;
+    return fail(
+        KVS_UNSUPPORTED, 0,
+        "this transaction has set more than %d MiB of large values: they can be read after EXEC",
+        COMMAND_BLOBS_COPY_MAX / (1024 * 1024));
 }
 
 static enum kvs_status string_read(struct string_visit *visit, struct kvs_bytes key)
@@ -105,12 +118,14 @@ static enum kvs_status string_read(struct string_visit *visit, struct kvs_bytes 
     enum kvs_status status = visit_key(visit->ctx, key, entry_string, visit);
     if (status == KVS_NOT_FOUND)
         return KVS_OK;
+    if (status == KVS_OK && visit->large && visit->own) {
+        struct kvs_bytes value;
+        status = data_own_large(visit->ctx, key, &value);
+        visit->large = false;
+        if (status == KVS_OK)
+            visit->value(visit, value);
+    }
     return status != KVS_OK ? status : visit->failed;
-}
-
-static bool is_large(const struct data_info *info)
-{
-    return info->found && info->value_bytes > KVS_INLINE_MAX;
 }
 
 /*
@@ -178,7 +193,7 @@ enum kvs_status data_reply_value(struct command_ctx *ctx, struct kvs_bytes key,
     if (status != KVS_OK)
         return status;
     struct kvs_reader *reader = NULL;
-    if (is_large(&visit.info)) {
+    if (visit.large) {
         status = large_open(ctx, key, &visit.info, &reader);
         if (status == KVS_OK && reader != NULL)
             status = large_reply(ctx, reader, 0, visit.info.value_bytes);
@@ -212,7 +227,7 @@ enum kvs_status data_reply_part(struct command_ctx *ctx, struct kvs_bytes key, d
     if (status != KVS_OK)
         return status;
     struct kvs_reader *reader = NULL;
-    if (is_large(&visit.info)) {
+    if (visit.large) {
         status = large_open(ctx, key, &visit.info, &reader);
         if (status == KVS_OK && reader != NULL) {
             uint64_t off = 0;
@@ -229,6 +244,11 @@ enum kvs_status data_reply_part(struct command_ctx *ctx, struct kvs_bytes key, d
 static void load_value(struct string_visit *visit, struct kvs_bytes value)
 {
     struct data_value *loaded = visit->loaded;
+    if (value.len > KVS_INLINE_MAX) { /* remembered until the run ends */
+        loaded->bytes = value.data;
+        loaded->lasting = true;
+        return;
+    }
     char *bytes = loaded->small;
     if (value.len > sizeof loaded->small) {
         loaded->heap = malloc(value.len);
@@ -247,7 +267,7 @@ enum kvs_status data_load(struct command_ctx *ctx, struct kvs_bytes key, struct 
 {
     struct string_visit visit = { .ctx = ctx, .value = load_value, .loaded = ret };
     enum kvs_status status = string_read(&visit, key);
-    if (status == KVS_OK && is_large(&visit.info))
+    if (status == KVS_OK && visit.large)
         status = large_open(ctx, key, &visit.info, &ret->reader);
     ret->info = visit.info;
     return status;
@@ -439,9 +459,32 @@ static enum kvs_status append_to_blob(struct command_ctx *ctx, const struct data
     return reader_walk(ctx, old->reader, piece->off, piece->len, append_piece, copy);
 }
 
+/* Only a later command of an EXEC can ask for it. */
+static enum kvs_status remember(struct command_ctx *ctx, const struct data_value *old,
+                                const struct data_piece *pieces, size_t count, uint64_t total)
+{
+    if (!ctx->in_exec)
+        return KVS_OK;
+    if (count == 1 && pieces->kind == DATA_BYTES) { /* an argument, which the queue holds */
+        command_blobs_remember(ctx->blobs, bytes_of(pieces->bytes, pieces->len));
+        return KVS_OK;
+    }
+    if (count == 1 && pieces->kind == DATA_OLD && old->lasting) {
+        command_blobs_remember(ctx->blobs, bytes_of(old->bytes + pieces->off, pieces->len));
+        return KVS_OK;
+    }
+    char *copy = command_blobs_copy(ctx->blobs, total);
+    if (copy == NULL)
+        return KVS_OK; /* whoever asks is told */
+    enum kvs_status status = assemble(ctx, old, pieces, count, copy);
+    if (status == KVS_OK)
+        command_blobs_remember(ctx->blobs, bytes_of(copy, total));
+    return status;
+}
+
 static enum kvs_status set_blob(struct command_ctx *ctx, struct kvs_bytes key,
                                 const struct data_value *old, const struct data_piece *pieces,
-                                size_t count, int64_t expire_ms)
+                                size_t count, uint64_t total, int64_t expire_ms)
 {
     if (!ctx->may_wait)
         return KVS_WOULD_BLOCK; /* as much copying as this, and a disk to write to, is not for a loop */
@@ -455,7 +498,10 @@ static enum kvs_status set_blob(struct command_ctx *ctx, struct kvs_bytes key,
         kvs_blob_free(ctx->db, copy.blob);
         return status;
     }
-    status = command_blobs_keep(ctx->blobs, ctx->db, copy.blob);
+    status = command_blobs_keep(ctx->blobs, ctx->db, key, copy.blob);
+    if (status != KVS_OK)
+        return status;
+    status = remember(ctx, old, pieces, count, total);
     if (status == KVS_OK)
         kvs_txn_set_blob(ctx->txn, ctx->db, key, copy.blob, expire_ms);
     return status;
@@ -469,7 +515,7 @@ enum kvs_status data_set_pieces(struct command_ctx *ctx, struct kvs_bytes key,
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
     if (total > KVS_INLINE_MAX)
-        return set_blob(ctx, key, old, pieces, count, expire_ms);
+        return set_blob(ctx, key, old, pieces, count, total, expire_ms);
     if (count == 1 && pieces->kind == DATA_BYTES) {
         kvs_txn_set(ctx->txn, ctx->db, key, bytes_of(pieces->bytes, pieces->len), expire_ms);
         return KVS_OK;

@@ -55,6 +55,17 @@ static inline void data_note_direct(struct command_ctx *ctx, uint64_t position)
         ctx->position = position;
 }
 
+/* Did the transaction itself set this? Versions of the store begin at 1. */
+static inline bool data_is_own(const struct kvs_entry *entry)
+{
+    return entry->version == 0;
+}
+
+/* The value over KVS_INLINE_MAX that the transaction itself has set under @key, lent until the run ends. KVS_UNSUPPORTED: it set
+ * too many of them to remember all. */
+KVS_MUST_CHECK enum kvs_status data_own_large(struct command_ctx *ctx, struct kvs_bytes key,
+                                              struct kvs_bytes *ret);
+
 /* The name of an entry's type, as TYPE and SCAN … TYPE say it. */
 const char *data_type_name(const struct kvs_entry *entry);
 
@@ -86,6 +97,7 @@ struct data_value {
     struct data_info info;
     const char *bytes;            /* NULL: use the reader, or there is no value */
     struct kvs_reader *reader;    /* of a value over KVS_INLINE_MAX */
+    bool lasting;                 /* bytes stay until the run ends, whatever happens to this */
     void *heap;                   /* private */
     char small[DATA_SMALL_BYTES]; /* private */
 };

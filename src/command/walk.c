@@ -70,7 +70,7 @@ void harvest_init(struct harvest *harvest, struct command_ctx *ctx)
 
 static bool has_room(const struct harvest *harvest, uint64_t bytes)
 {
-    return harvest->bytes + ELEMENT_FRAME_BYTES + data_reply_share(bytes) <= DATA_REPLY_BYTES_MAX;
+    return harvest->bytes + ELEMENT_FRAME_BYTES + bytes <= DATA_REPLY_BYTES_MAX;
 }
 
 static enum kvs_status add_element(struct harvest *harvest, uint64_t bytes, uint64_t mark,
@@ -82,7 +82,7 @@ static enum kvs_status add_element(struct harvest *harvest, uint64_t bytes, uint
         return status;
     buf_append(&harvest->elements, &length, sizeof length);
     buf_append_bytes(&harvest->elements, content);
-    harvest->bytes += ELEMENT_FRAME_BYTES + data_reply_share(bytes);
+    harvest->bytes += ELEMENT_FRAME_BYTES + (mark != 0 ? data_reply_share(bytes) : bytes);
     harvest->count++;
     return KVS_OK;
 }
@@ -116,7 +116,13 @@ enum kvs_status harvest_value(struct harvest *harvest, const struct walk *walk,
 {
     if (entry->value_bytes <= KVS_INLINE_MAX)
         return harvest_bytes(harvest, entry->value);
-    if (!has_room(harvest, entry->value_bytes) || harvest->ctx->reply->ops->stream_begin == NULL)
+    if (data_is_own(entry)) {
+        struct kvs_bytes value;
+        enum kvs_status status = data_own_large(harvest->ctx, entry->key, &value);
+        return status == KVS_OK ? harvest_bytes(harvest, value) : status;
+    }
+    if (!has_room(harvest, data_reply_share(entry->value_bytes)) ||
+        harvest->ctx->reply->ops->stream_begin == NULL)
         return KVS_TOO_LONG;
     struct kvs_reader *reader;
     enum kvs_status status = open_large(walk, entry->key, &reader);
