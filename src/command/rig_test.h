@@ -38,6 +38,9 @@ struct rig {
     bool stopped;
     bool stop_saves;
     unsigned saves;
+    /* CONFIG GET calls it, so that a test can act in the middle of a transaction. NULL: nothing. */
+    void (*meanwhile)(struct rig *rig);
+    unsigned meanwhile_count;
 };
 
 struct rig_client {
@@ -72,7 +75,11 @@ static bool rig_password_matches(void *ctx, struct kvs_bytes user, struct kvs_by
 
 static void rig_config_get(void *ctx, struct kvs_bytes pattern, host_setting_fn *fn, void *fn_ctx)
 {
-    (void)ctx;
+    struct rig *rig = ctx;
+    if (rig->meanwhile != NULL) {
+        rig->meanwhile_count++;
+        rig->meanwhile(rig);
+    }
     static const char *const settings[][2] = { { "port", "4000" }, { "maxmemory", "0" } };
     for (size_t i = 0; i < 2; i++)
         if (glob_match(pattern, bytes_str(settings[i][0]), true))

@@ -313,13 +313,19 @@ static const struct command rows[] = {
 
 enum {
     ROW_COUNT = sizeof rows / sizeof rows[0],
-    SLOT_COUNT = 512
+    SLOT_COUNT = 512,
+    NAME_LEN_MAX = 64 /* of any command's name */
 };
 
 static_assert(ROW_COUNT * 4 <= SLOT_COUNT * 2, "the hash stays at most half full");
 
-/* Row number + 1; 0: empty. Written once, under pthread_once. */
-static uint16_t slots[SLOT_COUNT];
+struct slot {
+    uint16_t row_plus_1; /* 0: empty */
+    uint16_t name_len;
+};
+
+/* Written once, under pthread_once. */
+static struct slot slots[SLOT_COUNT];
 static pthread_once_t slots_once = PTHREAD_ONCE_INIT;
 
 /* FNV-1a over the letters folded to upper case: names are short, and it is only ever asked about this table. */
@@ -340,10 +346,11 @@ static void slots_build(void)
     for (size_t row = 0; row < ROW_COUNT; row++) {
         if (strchr(rows[row].name, '|') != NULL)
             continue;
-        size_t slot = name_hash(rows[row].name, strlen(rows[row].name)) % SLOT_COUNT;
-        while (slots[slot] != 0)
+        size_t len = strlen(rows[row].name);
+        size_t slot = name_hash(rows[row].name, len) % SLOT_COUNT;
+        while (slots[slot].row_plus_1 != 0)
             slot = (slot + 1) % SLOT_COUNT;
-        slots[slot] = (uint16_t)(row + 1);
+        slots[slot] = (struct slot){ (uint16_t)(row + 1), (uint16_t)len };
     }
 }
 
@@ -356,10 +363,13 @@ const struct command *command_table(size_t *ret_count)
 static const struct command *find_name(struct kvs_bytes name)
 {
     CHECK(pthread_once(&slots_once, slots_build) == 0);
-    for (size_t slot = name_hash(name.data, name.len) % SLOT_COUNT; slots[slot] != 0;
-         slot = (slot + 1) % SLOT_COUNT) {
-        const struct command *row = &rows[slots[slot] - 1];
-        if (bytes_equal_nocase(name, bytes_str(row->name)))
+    if (name.len > NAME_LEN_MAX)
+        return NULL; /* and need not be hashed */
+    size_t slot = name_hash(name.data, name.len) % SLOT_COUNT;
+    for (; slots[slot].row_plus_1 != 0; slot = (slot + 1) % SLOT_COUNT) {
+        const struct command *row = &rows[slots[slot].row_plus_1 - 1];
+        if (slots[slot].name_len == name.len &&
+            bytes_equal_nocase(name, bytes_of(row->name, name.len)))
             return row;
     }
     return NULL;

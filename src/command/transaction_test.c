@@ -192,6 +192,71 @@ TEST(hello_inside_changes_the_encoding_of_what_follows)
     RIG_DONE(rig, client);
 }
 
+/* Another client's write, the first time only. */
+static void write_once(struct rig *rig)
+{
+    if (rig->meanwhile_count != 1)
+        return;
+    assert_ok(kvs_set(rig->spaces[0], BYTES("a"), BYTES("2")));
+    assert_ok(kvs_set(rig->spaces[0], BYTES("b"), BYTES("2")));
+}
+
+TEST(a_queue_that_runs_again_begins_as_it_did_the_first_time)
+{
+    RIG(rig, client);
+    assert_reply(&client, "set a 1", "+OK\r\n");
+    assert_reply(&client, "multi", "+OK\r\n");
+    assert_reply(&client, "get a", "+QUEUED\r\n");
+    assert_reply(&client, "get absent", "+QUEUED\r\n");
+    assert_reply(&client, "select 3", "+QUEUED\r\n");
+    assert_reply(&client, "hello 3", "+QUEUED\r\n");
+    assert_reply(&client, "config get port", "+QUEUED\r\n");
+    assert_reply(&client, "set c 1", "+QUEUED\r\n");
+    rig.meanwhile = write_once; /* what the queue has read changes before it commits */
+    const char *reply = rig_send(&client, "exec");
+    assert_int_equal(rig.meanwhile_count, 2);
+    const char *begins = "*6\r\n$1\r\n2\r\n$-1\r\n+OK\r\n%7\r\n";
+    assert_memory_equal(reply, begins, strlen(begins));
+    assert_non_null(strstr(reply, "%1\r\n$4\r\nport\r\n$4\r\n4000\r\n+OK\r\n"));
+    assert_true(client.result.wrote);
+    assert_reply(&client, "dbsize", ":1\r\n");
+    assert_reply(&client, "get c", "$1\r\n1\r\n");
+    RIG_DONE(rig, client);
+}
+
+TEST(an_exec_that_aborts_while_it_runs_leaves_the_client_as_it_was)
+{
+    RIG(rig, client);
+    assert_reply(&client, "watch a", "+OK\r\n");
+    assert_reply(&client, "multi", "+OK\r\n");
+    assert_reply(&client, "select 3", "+QUEUED\r\n");
+    assert_reply(&client, "hello 3", "+QUEUED\r\n");
+    assert_reply(&client, "config get port", "+QUEUED\r\n");
+    assert_reply(&client, "set c 1", "+QUEUED\r\n");
+    rig.meanwhile = write_once;
+    assert_reply(&client, "exec", "*-1\r\n");
+    assert_int_equal(rig.meanwhile_count, 1);
+    assert_true(client.result.position != 0 && !client.result.wrote);
+    assert_reply(&client, "get a", "$1\r\n2\r\n"); /* in space 0, by RESP2 */
+    assert_reply(&client, "get c", "$-1\r\n");
+    assert_int_equal(atomic_load(&client.client.protocol), 2);
+    RIG_DONE(rig, client);
+}
+
+TEST(a_queue_that_only_reads_sees_one_version_and_runs_once)
+{
+    RIG(rig, client);
+    assert_reply(&client, "mset a 1 b 1", "+OK\r\n");
+    assert_reply(&client, "multi", "+OK\r\n");
+    assert_reply(&client, "get a", "+QUEUED\r\n");
+    assert_reply(&client, "config get port", "+QUEUED\r\n");
+    assert_reply(&client, "get b", "+QUEUED\r\n");
+    rig.meanwhile = write_once;
+    assert_reply(&client, "exec", "*3\r\n$1\r\n1\r\n*2\r\n$4\r\nport\r\n$4\r\n4000\r\n$1\r\n1\r\n");
+    assert_int_equal(rig.meanwhile_count, 1);
+    RIG_DONE(rig, client);
+}
+
 TEST(slow_commands_inside_take_exec_to_a_thread_that_may_wait)
 {
     RIG(rig, client);
