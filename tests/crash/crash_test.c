@@ -316,6 +316,8 @@ static void cut_everywhere(enum kvs_durability durability)
         while (!cut_at(&run, call, random_below(&random, 4) == 0 ? 0 : random_u64(&random) | 1,
                        random_below(&random, 3) == 0 ? 1 + random_below(&random, 12) : 0)) {
             points++;
+            if (getenv("KVS_CRASH_VERBOSE") != NULL)
+                fprintf(stderr, "cut before call %llu\n", (unsigned long long)call);
             call += text != NULL ? 1 : 1 + random_below(&random, 5);
         }
     }
