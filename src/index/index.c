@@ -1,38 +1,86 @@
 /*
- * index.c - the ordered map as a sorted array of key copies under a reader-writer lock: the obvious form, which serves
- * until the tree stands.
+ * index.c - the ordered map: an order tree of inner nodes over hashed leaves that are read without locks.
+ *
+ * ---- The argument ----
+ *
+ * One mutator at a time changes the tree; readers only load. Two kinds of words change while readers may look:
+ *
+ *   slot     of a leaf: a locator with its key's tag, or 0. Over its life in one leaf: 0 -> a key's locators one after the
+ *            other -> 0 -> perhaps another key's. A key that stays in the index stays in its slot: nothing ever moves within
+ *            a leaf.
+ *   address  of a child in an inner node, and of the root: goes from one node to the one that replaces it.
+ *
+ * All else in a node is written before the node is published, by a store with release into an address; readers load
+ * addresses with acquire (leaf.c treats the one exception, `sorted`). Structural changes (change.c) build new nodes, publish
+ * them with one such store, then retire the old ones: linked -> unlinked -> freed, by the mutator alone. Nothing stores into
+ * an unlinked node: the mutator stores only into nodes it has just reached from the root.
+ *
+ * A freed node cannot be read. Readers hold addresses only within an epoch section. A node is retired after the store that
+ * unlinked it, so a section that begins later finds no way to it, and one that began before keeps it from being freed.
+ * The mutator needs no section: nobody else retires nodes.
+ *
+ * Every node a reader reaches was linked at some moment of its section. By induction: the root was when its address was
+ * loaded. Let M have been linked at a moment of the section, and N be loaded from M. If M was still linked at the load, so was
+ * N. Else M was unlinked during the section, its addresses have not changed since, and N was linked when M was unlinked. What a
+ * slot is read as was, by the same reasoning, in the index at some moment of the section.
+ *
+ * A reader cannot miss a key that is in the index all the time. Searching by the separators of linked nodes leads to
+ * the leaf whose borders hold the key; borders of a node are fixed for its life, so this is so however old the nodes of
+ * the way are. That leaf was linked at a moment of the section, so the key then lay in one of its slots, in which it lies for
+ * as long as leaf and key stay; after unlinking the slots stand still. So it does not matter when the slot is read: it holds
+ * the key, with its tag. A split or a merge copies slots to new leaves and changes nothing in the old ones.
+ *
+ * What the caller read before the call orders too: if it has seen, with acquire, something the mutator stored with release
+ * after a put returned, the call finds that put done, as all loads here come later and all of the put's stores earlier.
+ *
+ * Deadlock, waiting. Readers loop over the depth of the tree and the slots of a leaf; nothing waits. Memory that readers keep
+ * from being freed is bounded by their sections being short. The lock of memory.c is taken by the mutator and by the
+ * thread that frees retired leaves, never by readers, and nothing else is taken under it.
  */
 #include "index/index.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/fail.h"
+#include "index/change.h"
+#include "index/tree.h"
 
-struct entry {
-    char *key;
-    uint32_t key_bytes;
-    uint64_t locator;
-};
-
-struct index {
-    pthread_rwlock_t lock;
-    struct entry *entries; /* in key order */
-    size_t count;
-    size_t capacity;
-    uint64_t key_bytes;
-};
+/* The empty tree: a root with one empty leaf. */
+static enum kvs_status plant(struct index *index)
+{
+    struct inner_list list;
+    list.count = 1;
+    list.children[0] = memory_leaf_new(&index->memory);
+    if (list.children[0] == NULL)
+        return fail(KVS_NO_MEMORY, ENOMEM, "index leaf");
+    struct inner *root = inner_build(&index->memory, &list, 0, 1, 1);
+    if (root == NULL) {
+        memory_leaf_free(list.children[0]);
+        return fail(KVS_NO_MEMORY, ENOMEM, "index root");
+    }
+    atomic_init(&index->root, root);
+    atomic_init(&index->leaf_count, 1);
+    atomic_init(&index->inner_count, 1);
+    return KVS_OK;
+}
 
 enum kvs_status index_new(const struct index_owner *owner, struct index **ret)
 {
-    (void)owner; /* the keys are here */
     struct index *index = calloc(1, sizeof *index);
     if (index == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "index");
-    CHECK(pthread_rwlock_init(&index->lock, NULL) == 0);
+    index->owner = *owner;
+    atomic_init(&index->slot_count, 0);
+    memory_init(&index->memory);
+    enum kvs_status status = plant(index);
+    if (status != KVS_OK) {
+        memory_done(&index->memory);
+        free(index);
+        return status;
+    }
     *ret = index;
     return KVS_OK;
 }
@@ -41,199 +89,171 @@ void index_free(struct index *index)
 {
     if (index == NULL)
         return;
-    for (size_t i = 0; i < index->count; i++)
-        free(index->entries[i].key);
-    free(index->entries);
-    CHECK(pthread_rwlock_destroy(&index->lock) == 0);
+    epoch_barrier(); /* retired nodes go back to our memory */
+    change_free_tree(index_root(index));
+    memory_done(&index->memory);
     free(index);
 }
 
-/* The first entry whose key is not below @key; *ret_equal: it is @key. */
-static size_t lower_bound(const struct index *index, struct kvs_bytes key, bool *ret_equal)
-{
-    size_t low = 0;
-    size_t high = index->count;
-    *ret_equal = false;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct entry *entry = &index->entries[middle];
-        int order = bytes_compare(bytes_of(entry->key, entry->key_bytes), key);
-        if (order == 0) {
-            *ret_equal = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void lock_shared(struct index *index)
-{
-    CHECK(pthread_rwlock_rdlock(&index->lock) == 0);
-}
-
-static void lock_exclusive(struct index *index)
-{
-    CHECK(pthread_rwlock_wrlock(&index->lock) == 0);
-}
-
-static void unlock(struct index *index)
-{
-    CHECK(pthread_rwlock_unlock(&index->lock) == 0);
-}
+/* ---- Readers ---- */
 
 enum kvs_status index_find(struct index *index, struct kvs_bytes key, index_match_fn *match,
                            void *ctx, uint64_t *ret_locator)
 {
-    bool equal;
-    uint64_t locator = 0;
-    lock_shared(index);
-    size_t at = lower_bound(index, key, &equal);
-    if (equal)
-        locator = index->entries[at].locator;
-    unlock(index);
-    if (!equal)
-        return KVS_NOT_FOUND;
-    switch (match(ctx, locator)) {
-    case INDEX_MATCH:
-        *ret_locator = locator;
-        return KVS_OK;
-    case INDEX_STOP:
-        return KVS_WOULD_BLOCK;
-    case INDEX_DIFFERENT:
-    default:
-        return KVS_NOT_FOUND;
+    uint16_t tag = tag_of(key, index->owner.seed);
+    const struct leaf *leaf = index_leaf(index, key);
+    leaf_prefetch(leaf);
+    for (uint64_t left = leaf_match(leaf, tag); left != 0; left &= left - 1) {
+        uint64_t slot = leaf_slot(leaf, (unsigned)__builtin_ctzll(left));
+        if (slot_tag(slot) != tag)
+            continue; /* removed meanwhile */
+        switch (match(ctx, slot_locator(slot))) {
+        case INDEX_MATCH:
+            *ret_locator = slot_locator(slot);
+            return KVS_OK;
+        case INDEX_STOP:
+            return KVS_WOULD_BLOCK;
+        case INDEX_DIFFERENT:
+            break;
+        }
     }
+    return KVS_NOT_FOUND;
 }
 
 void index_prefetch(struct index *index, struct kvs_bytes key)
 {
-    (void)index;
-    (void)key;
+    leaf_prefetch(index_leaf(index, key));
 }
 
-static enum kvs_status insert_at(struct index *index, size_t at, struct kvs_bytes key,
-                                 uint64_t locator)
+/* The first live slot from a random one on, around the leaf; 0 when there is none. */
+static uint64_t sample_leaf(const struct leaf *leaf, uint64_t random)
 {
-    if (index->count == index->capacity) {
-        size_t capacity = index->capacity == 0 ? 64 : index->capacity * 2;
-        struct entry *entries = realloc(index->entries, capacity * sizeof *entries);
-        if (entries == NULL)
-            return fail(KVS_NO_MEMORY, ENOMEM, "index of %zu keys", capacity);
-        index->entries = entries;
-        index->capacity = capacity;
+    for (unsigned i = 0; i < LEAF_SLOTS; i++) {
+        uint64_t slot = leaf_slot(leaf, (unsigned)((random + i) % LEAF_SLOTS));
+        if (slot != 0)
+            return slot;
     }
-    char *copy = malloc(key.len + 1);
-    if (copy == NULL)
-        return fail(KVS_NO_MEMORY, ENOMEM, "index key of %zu bytes", key.len);
-    if (key.len > 0)
-        memcpy(copy, key.data, key.len);
-    memmove(&index->entries[at + 1], &index->entries[at],
-            (index->count - at) * sizeof *index->entries);
-    index->entries[at] = (struct entry){ copy, (uint32_t)key.len, locator };
-    index->count++;
-    index->key_bytes += key.len + 1;
+    return 0;
+}
+
+/* The first live slot of all below. */
+static uint64_t sample_tree(struct inner *inner)
+{
+    uint64_t slot = 0;
+    for (unsigned i = 0; i < inner->count && slot == 0; i++) {
+        void *child = inner_child(inner, i);
+        slot = inner->level == 1 ? sample_leaf(child, 0) : sample_tree(child);
+    }
+    return slot;
+}
+
+uint64_t index_sample(struct index *index, uint64_t random)
+{
+    enum {
+        TRIES = 16
+    };
+
+    for (unsigned i = 0; i < TRIES; i++) {
+        struct inner *inner = index_root(index);
+        void *child;
+        for (;;) {
+            random = hash_u64(random + i + 1);
+            child = inner_child(inner, (unsigned)(random % inner->count));
+            if (inner->level == 1)
+                break;
+            inner = child;
+        }
+        uint64_t slot = sample_leaf(child, hash_u64(random + i + 1));
+        if (slot != 0)
+            return slot_locator(slot);
+    }
+    return slot_locator(sample_tree(index_root(index))); /* mostly empty leaves: rare and small */
+}
+
+void index_stats(struct index *index, struct index_stats *ret)
+{
+    /* relaxed: figures, each right for itself */
+    *ret = (struct index_stats){
+        .slots = atomic_load_explicit(&index->slot_count, memory_order_relaxed),
+        .leaves = atomic_load_explicit(&index->leaf_count, memory_order_relaxed),
+        .inner_nodes = atomic_load_explicit(&index->inner_count, memory_order_relaxed),
+        .bytes = sizeof *index + atomic_load_explicit(&index->memory.bytes, memory_order_relaxed),
+    };
+    epoch_enter();
+    ret->height = index_root(index)->level + 1u;
+    epoch_leave();
+}
+
+/* ---- The mutator ---- */
+
+static void count_slots(struct index *index, uint64_t more)
+{
+    /* relaxed: a figure, and only the mutator changes it */
+    uint64_t now = atomic_load_explicit(&index->slot_count, memory_order_relaxed);
+    atomic_store_explicit(&index->slot_count, now + more, memory_order_relaxed);
+}
+
+/* Whether @key follows all keys that ever were in the leaf, known without waiting; then the leaf stays sorted. */
+static bool follows_last(struct index *index, const struct leaf *leaf, struct kvs_bytes key)
+{
+    if (leaf->used == 0)
+        return true;
+    uint64_t last = leaf_sorted_last(leaf);
+    if (last == 0)
+        return false;
+    struct buf scratch;
+    struct kvs_bytes last_key;
+    buf_init(&scratch, INDEX_SCRATCH_MAX);
+    epoch_enter();
+    enum kvs_status status =
+        index->owner.load_key(index->owner.ctx, slot_locator(last), true, &scratch, &last_key);
+    bool follows = status == KVS_OK && bytes_compare(last_key, key) < 0;
+    epoch_leave();
+    buf_done(&scratch);
+    return follows;
+}
+
+static enum kvs_status insert(struct index *index, struct kvs_bytes key, uint64_t slot,
+                              bool no_block)
+{
+    struct path path;
+    path_find(index, key, PATH_AT, &path);
+    leaf_prefetch(path.leaf);
+    if (path.leaf->live == LEAF_SLOTS) {
+        enum kvs_status status = change_split(index, &path, key, slot, no_block);
+        if (status != KVS_OK)
+            return status;
+    } else {
+        leaf_add(path.leaf, slot, follows_last(index, path.leaf, key));
+    }
+    count_slots(index, 1);
     return KVS_OK;
 }
 
 enum kvs_status index_put(struct index *index, struct kvs_bytes key, uint64_t replaced,
                           uint64_t locator, bool no_block)
 {
-    (void)no_block; /* never has to load a key */
-    CHECK(locator != 0 && locator >> 48 == 0);
-    bool equal;
-    enum kvs_status status = KVS_OK;
-    lock_exclusive(index);
-    size_t at = lower_bound(index, key, &equal);
-    if (replaced == 0) {
-        ASSERT(!equal);
-        status = insert_at(index, at, key, locator);
-    } else if (equal && index->entries[at].locator == replaced) {
-        index->entries[at].locator = locator;
-    } else {
-        status = KVS_NOT_FOUND;
-    }
-    unlock(index);
-    return status;
+    CHECK(locator != 0 && locator <= LOCATOR_MASK);
+    uint16_t tag = tag_of(key, index->owner.seed);
+    if (replaced == 0)
+        return insert(index, key, slot_of(tag, locator), no_block);
+    struct leaf *leaf = index_leaf(index, key);
+    int at = leaf_find(leaf, slot_of(tag, replaced));
+    if (at < 0)
+        return KVS_NOT_FOUND;
+    leaf_store(leaf, (unsigned)at, slot_of(tag, locator));
+    return KVS_OK;
 }
 
 enum kvs_status index_remove(struct index *index, struct kvs_bytes key, uint64_t locator)
 {
-    bool equal;
-    enum kvs_status status = KVS_NOT_FOUND;
-    lock_exclusive(index);
-    size_t at = lower_bound(index, key, &equal);
-    if (equal && index->entries[at].locator == locator) {
-        free(index->entries[at].key);
-        index->count--;
-        index->key_bytes -= key.len + 1;
-        memmove(&index->entries[at], &index->entries[at + 1],
-                (index->count - at) * sizeof *index->entries);
-        status = KVS_OK;
-    }
-    unlock(index);
-    return status;
-}
-
-enum kvs_status index_scan(struct index *index, const struct index_scan *scan,
-                           uint64_t *ret_locators, size_t max, size_t *ret_count)
-{
-    CHECK(max >= INDEX_SCAN_MIN);
-    bool equal = false;
-    size_t count = 0;
-    lock_shared(index);
-    size_t at = scan->reverse ? index->count : 0;
-    if (!scan->unbounded) {
-        at = lower_bound(index, scan->from, &equal);
-        if (equal && scan->reverse != scan->exclusive)
-            at++;
-    }
-    if (scan->reverse) {
-        while (count < max && at > 0)
-            ret_locators[count++] = index->entries[--at].locator;
-    } else {
-        while (count < max && at < index->count)
-            ret_locators[count++] = index->entries[at++].locator;
-    }
-    unlock(index);
-    *ret_count = count;
+    struct path path;
+    path_find(index, key, PATH_AT, &path);
+    int at = leaf_find(path.leaf, slot_of(tag_of(key, index->owner.seed), locator));
+    if (at < 0)
+        return KVS_NOT_FOUND;
+    leaf_store(path.leaf, (unsigned)at, 0);
+    count_slots(index, UINT64_MAX); /* one less */
+    change_merge(index, &path);
     return KVS_OK;
-}
-
-uint64_t index_sample(struct index *index, uint64_t random)
-{
-    lock_shared(index);
-    uint64_t locator =
-        index->count == 0 ? 0 : index->entries[(size_t)(random % index->count)].locator;
-    unlock(index);
-    return locator;
-}
-
-void index_stats(struct index *index, struct index_stats *ret)
-{
-    lock_shared(index);
-    *ret = (struct index_stats){
-        .slots = index->count,
-        .leaves = 1,
-        .bytes = sizeof *index + index->capacity * sizeof *index->entries + index->key_bytes,
-        .height = 1,
-    };
-    unlock(index);
-}
-
-enum kvs_status index_verify(struct index *index)
-{
-    enum kvs_status status = KVS_OK;
-    lock_shared(index);
-    for (size_t i = 1; i < index->count && status == KVS_OK; i++) {
-        const struct entry *a = &index->entries[i - 1];
-        const struct entry *b = &index->entries[i];
-        if (bytes_compare(bytes_of(a->key, a->key_bytes), bytes_of(b->key, b->key_bytes)) >= 0)
-            status = fail(KVS_CORRUPT, 0, "index entries %zu and %zu out of order", i - 1, i);
-    }
-    unlock(index);
-    return status;
 }

@@ -10,12 +10,12 @@
 #ifndef INDEX_INDEX_H
 #define INDEX_INDEX_H
 
-#include "base/buf.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 #include <kvs/status.h>
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/buf.h"
 
 struct index;
 
@@ -28,7 +28,16 @@ struct index_owner {
      */
     enum kvs_status (*load_key)(void *ctx, uint64_t locator, bool no_block, struct buf *scratch,
                                 struct kvs_bytes *ret_key);
+    /* Starts loading what load_key(no_block) will touch. A hint; inside an epoch section. NULL: not there. */
+    void (*prefetch_key)(void *ctx, uint64_t locator);
     void *ctx;
+    uint64_t
+        seed; /* of the hash of keys: unknown to those who choose the keys, they cannot make tags collide */
+};
+
+/* What @scratch can grow to. */
+enum {
+    INDEX_SCRATCH_MAX = 4 * 1024 * 1024
 };
 
 KVS_MUST_CHECK enum kvs_status index_new(const struct index_owner *owner, struct index **ret);
@@ -39,10 +48,14 @@ void index_free(struct index *index); /* no reader may be inside; NULL is allowe
  * answer KVS_OK) or INDEX_STOP (KVS_WOULD_BLOCK). KVS_NOT_FOUND: no slot matched. The caller is inside an epoch section. A
  * locator offered was in the index during the call; one that stays in the index for the whole call is always offered.
  */
-enum index_match { INDEX_MATCH, INDEX_DIFFERENT, INDEX_STOP };
+enum index_match {
+    INDEX_MATCH,
+    INDEX_DIFFERENT,
+    INDEX_STOP
+};
 typedef enum index_match index_match_fn(void *ctx, uint64_t locator);
-enum kvs_status index_find(struct index *index, struct kvs_bytes key, index_match_fn *match, void *ctx,
-                           uint64_t *ret_locator);
+enum kvs_status index_find(struct index *index, struct kvs_bytes key, index_match_fn *match,
+                           void *ctx, uint64_t *ret_locator);
 
 /* Starts loading what index_find() for @key will touch. A hint; inside an epoch section. */
 void index_prefetch(struct index *index, struct kvs_bytes key);
@@ -53,8 +66,8 @@ void index_prefetch(struct index *index, struct kvs_bytes key);
  * KVS_NO_MEMORY or the owner's failure, with nothing changed. KVS_NOT_FOUND: no slot holds @replaced. Mutator; not inside an
  * epoch section when it may wait.
  */
-KVS_MUST_CHECK enum kvs_status index_put(struct index *index, struct kvs_bytes key, uint64_t replaced, uint64_t locator,
-                                         bool no_block);
+KVS_MUST_CHECK enum kvs_status index_put(struct index *index, struct kvs_bytes key,
+                                         uint64_t replaced, uint64_t locator, bool no_block);
 
 /* Removes the slot that holds @locator. Never fails but with KVS_NOT_FOUND. Mutator. */
 enum kvs_status index_remove(struct index *index, struct kvs_bytes key, uint64_t locator);
@@ -66,7 +79,10 @@ enum kvs_status index_remove(struct index *index, struct kvs_bytes key, uint64_t
  * the index for the whole call between the first and the last returned is there, once. Not inside an epoch section.
  * Errors: KVS_WOULD_BLOCK, the owner's.
  */
-enum { INDEX_SCAN_MIN = 128 };
+enum {
+    INDEX_SCAN_MIN = 128
+};
+
 struct index_scan {
     struct kvs_bytes from;
     bool unbounded;
@@ -74,19 +90,20 @@ struct index_scan {
     bool reverse;
     bool no_block;
 };
-KVS_MUST_CHECK enum kvs_status index_scan(struct index *index, const struct index_scan *scan, uint64_t *ret_locators,
-                                          size_t max, size_t *ret_count);
+KVS_MUST_CHECK enum kvs_status index_scan(struct index *index, const struct index_scan *scan,
+                                          uint64_t *ret_locators, size_t max, size_t *ret_count);
 
 /* A locator near a random place of the index, for sampling; 0 when empty. Inside an epoch section. */
 uint64_t index_sample(struct index *index, uint64_t random);
 
 struct index_stats {
-    uint64_t slots;       /* in use */
+    uint64_t slots; /* in use */
     uint64_t leaves;
     uint64_t inner_nodes;
-    uint64_t bytes;       /* of memory */
+    uint64_t bytes; /* of memory */
     uint32_t height;
 };
+
 void index_stats(struct index *index, struct index_stats *ret);
 
 /* Walks everything and checks all invariants (order by loading every key). For tests and checks; no mutator may run. */
