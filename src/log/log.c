@@ -250,7 +250,7 @@ static enum kvs_status remove_leftover(struct log *log, uint64_t id)
     return status;
 }
 
-static enum kvs_status remove_leftovers(struct log *log)
+enum kvs_status log_remove_leftovers(struct log *log)
 {
     struct listing listing = { .log = log };
     enum kvs_status status = log->io->ops->list(log->io, log->dir, list_one, &listing);
@@ -301,7 +301,7 @@ static enum kvs_status make_first_manifest(struct log *log)
     put_u64(log->store_id, random_u64(&log->random) ^ (uint64_t)clock_wall_us(log->clock));
     put_u64(log->store_id + 8, random_u64(&log->random));
     log->next_id = 1;
-    enum kvs_status status = remove_leftovers(log); /* refuses segments without a manifest */
+    enum kvs_status status = log_remove_leftovers(log); /* refuses segments without a manifest */
     if (status != KVS_OK || log->read_only)
         return status;
     mutex_lock(&log->manifest_mu);
@@ -345,7 +345,7 @@ enum kvs_status log_open(const struct log_config *config, log_replay_fn *fn, voi
     for (size_t i = 0; i < log->segment_count && status == KVS_OK; i++)
         status = segment_open(log->segments[i], log->read_only);
     if (status == KVS_OK && log->manifest_exists)
-        status = remove_leftovers(log);
+        status = log_remove_leftovers(log);
     *ret = log; /* so that @fn may read */
     if (status == KVS_OK)
         status = replay_run(log, fn, ctx);

@@ -197,16 +197,17 @@ static enum kvs_status follow(struct replay *replay, size_t i, uint32_t *chain)
         return status;
     if (segment->final && found->size > segment->proven)
         found->size = segment->proven;
-    const struct found *before =
-        replay->last < replay->main_count ? &replay->mains[replay->last] : NULL;
-    bool broken = before != NULL && !before->segment->final && segment->chain_known &&
-                  segment->start_chain != *chain;
+    /* A final segment is followed by whatever its successor says; behind an open one the chain must go on. */
+    bool open_before = i > 0 && !replay->mains[i - 1].segment->final;
+    bool broken = open_before && segment->chain_known && segment->start_chain != *chain;
     uint32_t start = segment->chain_known ? segment->start_chain : *chain;
     scan_main(segment, segment->frame->data, found->size, start, &found->scan);
     if (segment->final && found->scan.end != segment->proven &&
         segment->proven > SEGMENT_HEADER_BYTES)
         return damage(replay, found, found->scan.bad_off);
     found->joined = segment->final || (!broken && found->scan.matched);
+    if (!open_before)
+        *chain = start;
     if (found->joined) {
         replay->last = i;
         *chain = found->scan.chain;
@@ -227,6 +228,7 @@ static enum kvs_status look_past(struct replay *replay)
         struct frame *frame = NULL;
         if (found->segment->final)
             continue;
+        uint64_t end = extent_get(&found->segment->end);
         extent_set(&found->segment->end, found->size);
         enum kvs_status status = segment_hold_frame(found->segment, &frame);
         if (status != KVS_OK)
@@ -239,6 +241,7 @@ static enum kvs_status look_past(struct replay *replay)
         if (after < found->size)
             replay->torn_bytes += scan_used(frame->data, after, found->size) - after;
         segment_release_frame(found->segment, frame);
+        extent_set(&found->segment->end, end);
     }
     return KVS_OK;
 }

@@ -134,6 +134,8 @@ static inline void stat_add(_Atomic uint64_t *stat, uint64_t by)
 /* An object without segments; and what the manifest of its directory names, files not opened. */
 KVS_MUST_CHECK enum kvs_status log_new(const struct log_config *config, struct log **ret);
 KVS_MUST_CHECK enum kvs_status log_load_manifest(struct log *log);
+/* Files of ours that the manifest does not name go; reading only, they are looked at. Those of others are refused. */
+KVS_MUST_CHECK enum kvs_status log_remove_leftovers(struct log *log);
 void log_free(struct log *log);
 
 /* Records why the log stops accepting writes; the first reason stays. Wakes all waiters. Returns @status. */
