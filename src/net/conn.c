@@ -136,6 +136,7 @@ static void conn_readable(struct conn *conn)
         conn->at_end = true;
         watch(conn);
     }
+    conn->read_bytes = (size_t)got;
     conn->ops->input(conn);
     if (conn->source.fd < 0 || conn->view_len == 0)
         return;
@@ -193,6 +194,11 @@ void conn_close(struct conn *conn)
         conn->source.fd = -1;
     }
     conn->view_len = 0;
+}
+
+void conn_done(struct conn *conn)
+{
+    conn_close(conn);
     conn->in_off = 0;
     buf_done(&conn->in);
 }

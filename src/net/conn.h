@@ -41,6 +41,7 @@ struct conn {
     size_t in_off;
     const char *view;  /* while a handler runs: bytes in the loop's scratch … */
     size_t view_len;   /* … not yet consumed */
+    size_t read_bytes; /* by the read that led to the present input call */
     bool at_end;       /* the peer will send nothing more */
     bool paused;       /* the owner wants no input */
     bool send_blocked; /* the last send was short: waiting for room */
@@ -50,8 +51,11 @@ struct conn {
 KVS_MUST_CHECK enum kvs_status conn_open(struct conn *conn, struct loop *loop, int fd,
                                          size_t in_max, const struct conn_ops *ops);
 
-/* Closes the socket and frees the buffers. No handler is called afterwards. */
+/* Closes the socket; no handler is called afterwards. Input that was kept stays until conn_done(), for whoever still uses it. */
 void conn_close(struct conn *conn);
+
+/* Closes and frees. Of a zeroed struct whose source.fd is -1: no effect. */
+void conn_done(struct conn *conn);
 
 /* Everything received and not consumed. Valid until a handler returns, conn_keep_input(), or more is read. */
 struct kvs_bytes conn_input(const struct conn *conn);

@@ -60,7 +60,7 @@ static void open_end(struct end *end)
 
 static void close_end(struct end *end)
 {
-    conn_close(&end->conn);
+    conn_done(&end->conn);
     if (end->fd >= 0)
         close(end->fd);
     loop_free(end->loop);

@@ -1,0 +1,134 @@
+/*
+ * session.h - one connection: bytes to requests, requests to replies, replies to the socket in order.
+ *
+ * At most one request of a connection is under way. It runs on the loop, unless it would have to wait: then on the pool, and
+ * the input it borrows stays where it is until it is done. Output that waits for the disk, or for a slow reader, is bounded: over the
+ * soft limit nothing more is executed or read.
+ *
+ * Threads: a session belongs to its reactor's loop. Another thread may work for it (session->busy: the client and the request
+ * are the job's until it is done), and others look at the fields marked so.
+ */
+#ifndef SERVER_SESSION_H
+#define SERVER_SESSION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kvs/kvs.h>
+
+#include "command/client.h"
+#include "net/address.h"
+#include "net/conn.h"
+#include "protocol/decode.h"
+#include "server/list.h"
+#include "server/outbox.h"
+
+struct reactor;
+
+enum session_state {
+    SESSION_OPEN,
+    SESSION_ENDING, /* executes nothing more; closes when its output has left */
+    SESSION_LINGERING, /* has sent everything; takes in what the peer still sends, so that no reset eats the last reply */
+    SESSION_CLOSED, /* waits for its job, if any, to be freed */
+};
+
+/* A large value on its way in. */
+struct upload {
+    struct kvs_blob *blob;
+    size_t arg;
+    uint64_t left;          /* bytes still to come */
+    enum kvs_status status; /* of the first append that failed; the rest is then thrown away */
+    char error[160];
+};
+
+struct session {
+    struct conn conn; /* first: handlers cast */
+    struct reactor *reactor;
+    struct list_node member; /* of reactor->sessions, or ->dead */
+    struct list_node parked; /* of reactor->parked while the outbox has fences */
+    struct list_node ready;  /* of reactor->ready: has more to do and let others go first */
+    struct list_node listed; /* of the registry, under its lock */
+    struct loop_task adopt;  /* hands it to its reactor */
+
+    struct client client;
+    struct decoder decoder;
+    enum protocol_kind kind;
+    const struct reply_ops *encoder;
+    enum session_state state;
+    bool busy;        /* a job works for it */
+    bool cut;         /* replies were given up: no later one may be sent */
+    bool fence_joins; /* a reply of this spell is parked: later ones wait with it */
+    bool limited;     /* has not authenticated where it must: small requests only */
+    struct outbox outbox;
+    struct upload upload;
+    struct buf piece; /* of the stream being sent */
+    size_t piece_sent;
+
+    uint64_t opened_ns;
+    uint64_t took_ns;   /* when the peer last took bytes, or none were waiting */
+    uint64_t active_ns; /* of the last input; a copy others may read is in shown */
+    bool trimmed;
+
+    char peer[ADDRESS_CHARS];
+    char local[ADDRESS_CHARS];
+    atomic_bool killed; /* by CLIENT KILL, from any thread */
+
+    /* For CLIENT LIST. relaxed: each is a figure on its own. */
+    struct {
+        _Atomic uint64_t active_ns;
+        _Atomic uint64_t input_bytes;
+        _Atomic uint64_t input_memory;
+        _Atomic uint64_t output_bytes;
+        _Atomic uint64_t output_memory;
+        atomic_int state;
+    } shown;
+};
+
+/* Made by the thread that accepts; counts as a client until it is freed. Takes @fd over only on success. */
+KVS_MUST_CHECK enum kvs_status session_new(struct reactor *reactor, int fd,
+                                           const struct address *peer, const struct address *local,
+                                           struct session **ret);
+
+/* Begins to serve it. Thread: loop; also as the task session->adopt. */
+void session_start(struct session *session);
+
+/* Executes and sends what can be executed and sent now. */
+void session_run(struct session *session);
+
+/* Output that was parked may leave: marks have moved. */
+void session_release(struct session *session);
+
+/* The store will never reach what this session's output waits for: sends what comes before, and closes. */
+void session_give_up_parked(struct session *session);
+
+/* Executes no more, and closes when what is under way and waiting has left. */
+void session_finish(struct session *session);
+
+/* Closes now. Its memory goes at the end of the turn, or when its job is done. */
+void session_close(struct session *session);
+void session_free(struct session *session);
+
+/* Once a second: time-outs, and memory of idle connections. */
+void session_tick(struct session *session, uint64_t now_ns);
+
+/* ---- For the files of the session: session.c, session_output.c, upload.c, dispatch.c ---- */
+
+/* Sends what may leave. Closes on failure. */
+void session_flush(struct session *session);
+
+/* Before closing in the middle of a spell: leaves the loop's shared memory empty for others. */
+void session_drop_output(struct session *session);
+
+/* Something of the session that waited goes on in the next turn, after others. */
+void session_yield(struct session *session);
+
+struct command_result;
+/* After a command: fence, streams, statistics, and what the client's flags ask for. The reply begins at @at of @out. */
+void session_replied(struct session *session, struct buf *out, size_t at, struct reply *reply,
+                     const struct command_result *result, uint64_t took_ns);
+
+/* Readies @reply for an answer of @session's at the end of @out. */
+void session_reply_begin(struct session *session, struct reply *reply, struct buf *out);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * state.h - the server as its own files see it.
+ */
+#ifndef SERVER_STATE_H
+#define SERVER_STATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kvs/kvs.h>
+
+#include "command/host.h"
+#include "concurrent/mutex.h"
+#include "net/listener.h"
+#include "pool/pool.h"
+#include "server/config.h"
+#include "server/cursors.h"
+#include "server/reactor.h"
+#include "server/registry.h"
+#include "server/stats.h"
+#include "server/trace.h"
+
+struct server {
+    struct config *config;
+    struct trace trace;
+    struct clock *clock;
+    struct kvs *spaces[KVS_SPACES]; /* handles on one store; [0] exists once it is open */
+    struct host host;
+    struct pool *pool;
+    struct reactor *reactors;
+    unsigned reactor_count;
+    struct listener **listeners;
+    size_t listener_count;
+    bool exposed; /* listens beyond loopback */
+    struct registry registry;
+    struct cursors *cursors;
+    struct error_stats errors;
+
+    unsigned next_reactor; /* of the accepting loop */
+    atomic_uint
+        client_count; /* relaxed: a limit that may be passed by none, for one loop accepts */
+    _Atomic uint64_t next_client_id;
+    _Atomic uint64_t rejected; /* over maxclients */
+
+    int wake_fd; /* the main thread waits on it */
+    atomic_bool stop_wanted;
+    struct loop_task stop_listening;
+
+    enum kvs_durability opened_durability;
+    int64_t started_us;
+    char run_id[41];
+    _Atomic int64_t last_save_s;
+    atomic_bool last_save_ok;
+    atomic_bool saving;
+
+    struct mutex reset_mu; /* CONFIG RESETSTAT: where the counters were */
+    struct stats_sum reset GUARDED_BY(reset_mu);
+    uint64_t *reset_commands GUARDED_BY(reset_mu); /* calls, nsec, failed of each */
+};
+
+/* What the durability setting means to the store. */
+enum kvs_durability server_durability(const struct server *server);
+
+/* Begins to stop, as SIGTERM does. Thread: any. */
+void server_stop(struct server *server);
+
+/* Makes the main thread look at the settings it acts on. Thread: any. */
+void server_wake(struct server *server);
+
+/* CONFIG RESETSTAT. Thread: any. */
+void server_reset_stats(struct server *server);
+
+/* Calls, nanoseconds and failed calls of the @index-th command of the table. Thread: any. */
+void server_sum_command(struct server *server, size_t index, uint64_t ret[3]);
+
+/* Adds all reactors up, less what RESETSTAT has forgotten. Thread: any. */
+void server_sum_stats(struct server *server, struct stats_sum *ret);
+
+/* accept.c: takes a new connection in, or turns it away. Thread: the loop that accepts. */
+void server_accept(void *ctx, int fd, const struct address *peer, const struct address *local);
+
+/* host.c: fills server->host in. */
+void host_init(struct server *server);
+
+/* info.c: INFO's text; see command/host.h. */
+void info_print(struct server *server, const struct kvs_bytes *sections, size_t count,
+                struct buf *out);
+
+#endif
