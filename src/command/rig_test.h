@@ -1,6 +1,6 @@
 /*
  * rig_test.h - for the tests of this room: a store of the memory engine, a host that answers from its fields, clients, and
- * requests as text to replies as RESP text.
+ * requests as text to replies as RESP text. KVS_TEST_ENGINE names another engine.
  */
 #ifndef COMMAND_RIG_TEST_H
 #define COMMAND_RIG_TEST_H
@@ -160,8 +160,15 @@ static RIG_UNUSED void rig_init(struct rig *rig)
     *rig = (struct rig){ .clock = clock_manual_new((int64_t)RIG_START_MS * 1000) };
     assert_non_null(rig->clock);
     rig->kvs_env = (struct kvs_env){ .clock = rig->clock, .seed = 1 };
-    struct kvs_options options = { .engine = "memory", .env = &rig->kvs_env };
-    assert_ok(kvs_open(test_dir(), &options, &rig->spaces[0]));
+    const char *engine = getenv("KVS_TEST_ENGINE");
+    struct kvs_options options = {
+        .engine = engine != NULL ? engine : "memory",
+        .env = &rig->kvs_env,
+    };
+    char dir[256]; /* a new one for each: another engine may keep what it is given */
+    (void)snprintf(dir, sizeof dir, "%s/XXXXXX", test_dir());
+    assert_non_null(mkdtemp(dir));
+    assert_ok(kvs_open(dir, &options, &rig->spaces[0]));
     for (unsigned space = 1; space < KVS_SPACES; space++)
         assert_ok(kvs_space(rig->spaces[0], space, &rig->spaces[space]));
     rig->host = (struct host){

@@ -126,8 +126,9 @@ TEST(an_error_reply_writes_nothing)
 TEST(slow_commands_ask_for_a_thread_that_may_wait)
 {
     RIG(rig, client);
-    client.may_wait = false;
     assert_reply(&client, "set a 1", "+OK\r\n");
+    client.may_wait = false;
+    assert_reply(&client, "get a", "$1\r\n1\r\n");
     assert_int_equal(client.status, KVS_OK);
     (void)rig_send(&client, "keys *");
     assert_int_equal(client.status, KVS_WOULD_BLOCK);
