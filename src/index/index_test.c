@@ -4,7 +4,7 @@
 #include "base/hash.h"
 #include "index/inner.h"
 #include "index/leaf.h"
-#include "index/test_owner.h"
+#include "index/owner_test.h"
 #include "index/tree.h"
 
 static void put(struct test_owner *owner, struct index *index, const void *data, size_t len)

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
-#include "index/test_owner.h"
+#include "index/owner_test.h"
 #include "index/tree.h"
 
 struct model {

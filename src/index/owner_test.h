@@ -1,11 +1,11 @@
 /*
- * test_owner.h - an owner of keys for the tests of this room: an array of keys, the locator of key i is i + 1.
+ * owner_test.h - an owner of keys for the tests of this room: an array of keys, the locator of key i is i + 1.
  *
  * It can play that some records are cold (they would block; a patient caller gets them) and that they show keys in the scratch
  * buffer.
  */
-#ifndef INDEX_TEST_OWNER_H
-#define INDEX_TEST_OWNER_H
+#ifndef INDEX_OWNER_TEST_H
+#define INDEX_OWNER_TEST_H
 
 #include <stdlib.h>
 #include <string.h>
