@@ -1,5 +1,5 @@
 /*
- * blob.c - a large value on its way in: pieces of LOG_CHUNK_BYTES go straight to a side segment of the log as they fill;
+ * blob.c - a large value on its way in. Up to KVS_INLINE_MAX it is held in memory and becomes an ordinary record; beyond, pieces of LOG_CHUNK_BYTES go straight to a side segment of the log as they fill;
  * the record that lists them is written with the batch. Until then they belong to an unowned `struct large`, so that
  * compaction leaves their segment alone.
  */
@@ -14,9 +14,12 @@ struct kvs_blob {
     struct native *native;
     struct large *large;
     uint64_t bytes;
-    size_t filled; /* bytes of the piece being gathered */
-    char *piece;   /* LOG_CHUNK_BYTES */
-    uint8_t *list; /* after blob_finish: chunk locators, 8 bytes little-endian each */
+    size_t filled; /* bytes held in memory */
+    size_t room;
+    char *piece;  /* up to KVS_INLINE_MAX the whole value, then the piece being gathered */
+    bool chunked; /* over KVS_INLINE_MAX: pieces are written as they fill */
+    enum kvs_status failed; /* a piece could not be written: the value is not whole */
+    uint8_t *list;          /* after blob_finish: chunk locators, 8 bytes little-endian each */
     size_t list_bytes;
 };
 
@@ -29,9 +32,7 @@ enum kvs_status native_blob_new(struct kvs_engine *engine, struct kvs_blob **ret
     if (blob == NULL)
         return fail(KVS_NO_MEMORY, 0, "large value");
     blob->native = native;
-    blob->piece = malloc(LOG_CHUNK_BYTES);
-    enum kvs_status status =
-        blob->piece == NULL ? fail(KVS_NO_MEMORY, 0, "large value") : large_new(&blob->large);
+    enum kvs_status status = large_new(&blob->large);
     if (status != KVS_OK) {
         native_blob_free(blob);
         return status;
@@ -40,12 +41,13 @@ enum kvs_status native_blob_new(struct kvs_engine *engine, struct kvs_blob **ret
     return KVS_OK;
 }
 
-static enum kvs_status write_piece(struct kvs_blob *blob)
+/* Writes the first @len bytes held. */
+static enum kvs_status write_piece(struct kvs_blob *blob, size_t len)
 {
     struct native *native = blob->native;
     struct log_record record = { .kind = LOG_CHUNK,
-                                 .value = bytes_of(blob->piece, blob->filled),
-                                 .value_bytes = blob->filled };
+                                 .value = bytes_of(blob->piece, len),
+                                 .value_bytes = len };
     struct chunk chunk;
     mutex_lock(&native->chunk_mu);
     enum kvs_status status = KVS_OK;
@@ -61,17 +63,40 @@ static enum kvs_status write_piece(struct kvs_blob *blob)
     if (status != KVS_OK)
         return status;
     log_account(native->log, chunk.locator, chunk.stored_bytes, 0);
-    blob->filled = 0;
+    blob->filled -= len;
+    memmove(blob->piece, blob->piece + len, blob->filled);
     return KVS_OK;
 }
 
-enum kvs_status native_blob_append(struct kvs_blob *blob, struct kvs_bytes bytes)
+static enum kvs_status hold_room(struct kvs_blob *blob, size_t need)
 {
-    if (blob->bytes + bytes.len > KVS_VALUE_MAX)
-        return fail(KVS_TOO_LONG, 0, "value of more than %d bytes", KVS_VALUE_MAX);
-    if (blob->list != NULL)
-        return fail(KVS_INVALID, 0, "append to a value that was already given to a batch");
-    while (bytes.len != 0) {
+    if (need <= blob->room)
+        return KVS_OK;
+    size_t room = blob->room == 0 ? 4096 : blob->room * 2;
+    while (room < need)
+        room *= 2;
+    char *piece = realloc(blob->piece, room);
+    if (piece == NULL)
+        return fail(KVS_NO_MEMORY, 0, "large value");
+    blob->piece = piece;
+    blob->room = room;
+    return KVS_OK;
+}
+
+/* Pieces that are full go to the log. */
+static enum kvs_status append_chunked(struct kvs_blob *blob, struct kvs_bytes bytes)
+{
+    enum kvs_status status = hold_room(blob, LOG_CHUNK_BYTES);
+    for (;;) {
+        while (status == KVS_OK && blob->filled >= LOG_CHUNK_BYTES)
+            status = write_piece(blob, LOG_CHUNK_BYTES);
+        if (status != KVS_OK || bytes.len == 0)
+            return status;
+        if (blob->room > LOG_CHUNK_BYTES) { /* was the whole value so far */
+            char *smaller = realloc(blob->piece, LOG_CHUNK_BYTES);
+            blob->piece = smaller != NULL ? smaller : blob->piece;
+            blob->room = LOG_CHUNK_BYTES;
+        }
         size_t take = LOG_CHUNK_BYTES - blob->filled;
         if (take > bytes.len)
             take = bytes.len;
@@ -79,13 +104,31 @@ enum kvs_status native_blob_append(struct kvs_blob *blob, struct kvs_bytes bytes
         blob->filled += take;
         blob->bytes += take;
         bytes = bytes_from(bytes, take);
-        if (blob->filled == LOG_CHUNK_BYTES) {
-            enum kvs_status status = write_piece(blob);
-            if (status != KVS_OK)
-                return status;
-        }
     }
-    return KVS_OK;
+}
+
+enum kvs_status native_blob_append(struct kvs_blob *blob, struct kvs_bytes bytes)
+{
+    if (blob->failed != KVS_OK)
+        return fail(blob->failed, 0, "append to a value of which a part could not be written");
+    if (blob->bytes + bytes.len > KVS_VALUE_MAX)
+        return fail(KVS_TOO_LONG, 0, "value of more than %d bytes", KVS_VALUE_MAX);
+    if (blob->list != NULL)
+        return fail(KVS_INVALID, 0, "append to a value that was already given to a batch");
+    if (bytes.len == 0)
+        return KVS_OK;
+    if (!blob->chunked && blob->bytes + bytes.len <= KVS_INLINE_MAX) {
+        enum kvs_status status = hold_room(blob, blob->filled + bytes.len);
+        if (status != KVS_OK)
+            return status;
+        memcpy(blob->piece + blob->filled, bytes.data, bytes.len);
+        blob->filled += bytes.len;
+        blob->bytes += bytes.len;
+        return KVS_OK;
+    }
+    blob->chunked = true;
+    blob->failed = append_chunked(blob, bytes);
+    return blob->failed;
 }
 
 uint64_t native_blob_bytes(const struct kvs_blob *blob)
@@ -95,10 +138,12 @@ uint64_t native_blob_bytes(const struct kvs_blob *blob)
 
 enum kvs_status blob_finish(struct kvs_blob *blob)
 {
-    if (blob->list != NULL)
-        return KVS_OK; /* the batch is being written again */
-    if (blob->filled != 0 || blob->large->count == 0) {
-        enum kvs_status status = write_piece(blob);
+    if (blob->failed != KVS_OK)
+        return fail(blob->failed, 0, "a value of which a part could not be written");
+    if (blob->list != NULL || !blob->chunked)
+        return KVS_OK; /* the batch is being written again, or there is nothing to list */
+    if (blob->filled != 0) {
+        enum kvs_status status = write_piece(blob, blob->filled);
         if (status != KVS_OK)
             return status;
     }
@@ -111,6 +156,16 @@ enum kvs_status blob_finish(struct kvs_blob *blob)
     }
     blob->list_bytes = blob->large->count * 8;
     return KVS_OK;
+}
+
+bool blob_is_chunked(const struct kvs_blob *blob)
+{
+    return blob->chunked;
+}
+
+struct kvs_bytes blob_value(const struct kvs_blob *blob)
+{
+    return bytes_of(blob->piece, blob->filled);
 }
 
 struct kvs_bytes blob_list(const struct kvs_blob *blob)
@@ -127,6 +182,10 @@ static void release(struct kvs_blob *blob)
 
 void blob_commit(struct kvs_blob *blob, uint64_t locator)
 {
+    if (!blob->chunked) {
+        native_blob_free(blob);
+        return;
+    }
     large_own(&blob->native->larges, blob->large, locator);
     release(blob);
 }

@@ -299,8 +299,7 @@ static enum kvs_status copy_record(struct round *round, const struct candidate *
                           .large = (record.flags & LOG_LARGE) != 0,
                           .key = bytes_of(round->arena.data + candidate->key_off,
                                           candidate->key_len) };
-    if (record.kind == LOG_SET && record.expire_ms != 0 &&
-        record.expire_ms <= log_now_ms(native->log) &&
+    if (record.kind == LOG_SET && record.expire_ms != 0 && record.expire_ms <= reclaim_ms(native) &&
         !versions_keeps(&native->versions, record.key, candidate->locator)) {
         ret->kind = LOG_REMOVE;
         record.kind = LOG_REMOVE;

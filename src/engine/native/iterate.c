@@ -158,7 +158,7 @@ static enum kvs_status judge(struct kvs_iterator *it, const struct log_record *r
     uint64_t removed = ranges_cover(&native->ranges, record->key, slot.version, at);
     depend(it, removed != 0 ? removed : slot.version, removed != 0 ? 0 : slot.flags);
     enum kvs_status status = KVS_NOT_FOUND;
-    if (removed == 0 && slot_lives(native, &slot)) {
+    if (removed == 0 && slot_lives(native, &slot, it->snapshot->now_ms)) {
         if (older) {
             *ret_older = slot;
             return KVS_CONFLICT; /* not looked at yet: its record may have to be read first */
@@ -342,15 +342,15 @@ enum kvs_status native_sample(struct kvs_engine *engine, const struct kvs_read *
     struct buf scratch;
     buf_init(&key, KVS_ENGINE_KEY_MAX);
     buf_init(&scratch, RECORD_BYTES_MAX);
-    uint64_t at = read->snapshot != NULL ? read->snapshot->version : UINT64_MAX;
+    struct view view = view_of(read->snapshot);
     struct sample sample = { visit, ctx };
     enum kvs_status status = KVS_NOT_FOUND;
     for (int i = 0; i < SAMPLE_TRIES && status == KVS_NOT_FOUND; i++) {
         random = random * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX generator */
         status = random_key(native, random, read->no_block, &key, &scratch);
         if (status == KVS_OK && range_has(range, buf_bytes(&key)))
-            status = native_view(native, buf_bytes(&key), at, read->snapshot != NULL,
-                                 read->no_block, show_sample, &sample, ret_position);
+            status = native_view(native, buf_bytes(&key), &view, read->no_block, show_sample,
+                                 &sample, ret_position);
         else if (status == KVS_OK)
             status = KVS_NOT_FOUND;
     }

@@ -1,10 +1,9 @@
 /*
  * large_test.c - who owns which chunk.
  */
-#include "engine/native/large.h"
-
 #include <stdlib.h>
 
+#include "engine/native/large.h"
 #include "tests/harness/test.h"
 
 static struct large *make(struct larges *larges, uint64_t first, size_t count)
@@ -12,7 +11,8 @@ static struct large *make(struct larges *larges, uint64_t first, size_t count)
     struct large *large;
     assert_ok(large_new(&large));
     for (size_t i = 0; i < count; i++)
-        assert_ok(large_add(larges, large, (struct chunk){ .locator = first + i, .stored_bytes = 64 }));
+        assert_ok(
+            large_add(larges, large, (struct chunk){ .locator = first + i, .stored_bytes = 64 }));
     return large;
 }
 

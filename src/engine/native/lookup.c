@@ -142,10 +142,12 @@ enum kvs_status native_load_key(void *ctx, uint64_t locator, bool no_block, stru
     return status;
 }
 
-bool slot_lives(struct native *native, const struct slot_info *slot)
+bool slot_lives(struct native *native, const struct slot_info *slot, int64_t now_ms)
 {
-    return slot->kind == LOG_SET &&
-           (slot->expire_ms == 0 || slot->expire_ms > log_now_ms(native->log));
+    if (slot->kind != LOG_SET)
+        return false;
+    return slot->expire_ms == 0 ||
+           slot->expire_ms > (now_ms != 0 ? now_ms : log_now_ms(native->log));
 }
 
 bool visible_help(struct native *native, uint64_t version)

@@ -26,10 +26,11 @@ TEST(a_removal_hides_older_records_inside_from_its_version_on)
     add(&ranges, "b", "d", 10);
     assert_int_equal(ranges_cover(&ranges, BYTES("b"), 5, 10), 10);
     assert_int_equal(ranges_cover(&ranges, BYTES("c"), 5, UINT64_MAX), 10);
-    assert_int_equal(ranges_cover(&ranges, BYTES("d"), 5, 10), 0);  /* the end is outside */
+    assert_int_equal(ranges_cover(&ranges, BYTES("d"), 5, 10), 0); /* the end is outside */
     assert_int_equal(ranges_cover(&ranges, BYTES("a"), 5, 10), 0);
-    assert_int_equal(ranges_cover(&ranges, BYTES("c"), 5, 9), 0);   /* a reader before it */
-    assert_int_equal(ranges_cover(&ranges, BYTES("c"), 10, 20), 0); /* written by the same batch, or later */
+    assert_int_equal(ranges_cover(&ranges, BYTES("c"), 5, 9), 0); /* a reader before it */
+    assert_int_equal(ranges_cover(&ranges, BYTES("c"), 10, 20),
+                     0); /* written by the same batch, or later */
     ranges_done(&ranges);
 }
 

@@ -38,12 +38,14 @@ static uint64_t dependency(const struct slot_info *slot)
     return (slot->flags & LOG_WEAK) != 0 ? 0 : slot->version;
 }
 
-/* What the slot of @lookup means to a reader at @at (@newest: at what is visible now). KVS_OK: *slot is the version to show (maybe an older one than the index has, then
+/* What the slot of @lookup means to a reader with @view (at UINT64_MAX: at what is visible now). KVS_OK: *slot is the version to show (maybe an older one than the index has, then
  * *ret_older). KVS_CONFLICT: met something newer than @at. */
-static enum kvs_status judge(struct lookup *lookup, uint64_t at, bool is_snapshot, bool newest,
-                             bool *ret_older, uint64_t *ret_position)
+static enum kvs_status judge(struct lookup *lookup, const struct view *view, bool *ret_older,
+                             uint64_t *ret_position)
 {
     struct native *native = lookup->native;
+    uint64_t at = view->at;
+    bool newest = at == UINT64_MAX;
     *ret_older = false;
     if (lookup->slot.locator == 0) {
         *ret_position = 0;
@@ -56,7 +58,7 @@ static enum kvs_status judge(struct lookup *lookup, uint64_t at, bool is_snapsho
         at = atomic_load_explicit(&native->visible, memory_order_acquire);
     }
     if (lookup->slot.version > at) {
-        if (!is_snapshot && !newest)
+        if (!view->is_snapshot && !newest)
             return KVS_CONFLICT;
         struct slot_info older;
         if (versions_find(&native->versions, lookup->key, at, &older) != KVS_OK) {
@@ -75,7 +77,7 @@ static enum kvs_status judge(struct lookup *lookup, uint64_t at, bool is_snapsho
         return KVS_NOT_FOUND;
     }
     *ret_position = dependency(&lookup->slot);
-    return slot_lives(native, &lookup->slot) ? KVS_OK : KVS_NOT_FOUND;
+    return slot_lives(native, &lookup->slot, view->now_ms) ? KVS_OK : KVS_NOT_FOUND;
 }
 
 /* Shows the record of an older version. Inside an epoch section; leaves it. */
@@ -104,10 +106,9 @@ static enum kvs_status use_older(struct lookup *lookup, bool no_block, view_fn *
 }
 
 /* One try; KVS_CONFLICT: try again. */
-static enum kvs_status view_once(struct lookup *lookup, uint64_t at, bool is_snapshot,
-                                 bool no_block, view_fn *use, void *ctx, uint64_t *ret_position)
+static enum kvs_status view_once(struct lookup *lookup, const struct view *view, bool no_block,
+                                 view_fn *use, void *ctx, uint64_t *ret_position)
 {
-    bool newest = at == UINT64_MAX;
     struct buf scratch;
     buf_init(&scratch, COLD_BYTES_MAX);
     struct log_record cold_record;
@@ -127,7 +128,7 @@ static enum kvs_status view_once(struct lookup *lookup, uint64_t at, bool is_sna
             break;
         }
         bool older;
-        status = judge(lookup, at, is_snapshot, newest, &older, ret_position);
+        status = judge(lookup, view, &older, ret_position);
         if (status != KVS_OK) {
             epoch_leave();
             break;
@@ -159,17 +160,15 @@ static enum kvs_status view_once(struct lookup *lookup, uint64_t at, bool is_sna
     return status;
 }
 
-enum kvs_status native_view(struct native *native, struct kvs_bytes key, uint64_t at,
-                            bool is_snapshot, bool no_block, view_fn *use, void *ctx,
-                            uint64_t *ret_position)
+enum kvs_status native_view(struct native *native, struct kvs_bytes key, const struct view *view,
+                            bool no_block, view_fn *use, void *ctx, uint64_t *ret_position)
 {
     for (;;) {
         struct lookup lookup;
         lookup_init(&lookup, native, key);
         *ret_position = 0;
-        enum kvs_status status =
-            view_once(&lookup, at, is_snapshot, no_block, use, ctx, ret_position);
-        if (status != KVS_CONFLICT || (at != UINT64_MAX && !is_snapshot))
+        enum kvs_status status = view_once(&lookup, view, no_block, use, ctx, ret_position);
+        if (status != KVS_CONFLICT || (view->at != UINT64_MAX && !view->is_snapshot))
             return status;
     }
 }
@@ -191,9 +190,8 @@ enum kvs_status native_get(struct kvs_engine *engine, const struct kvs_read *rea
                            uint64_t *ret_position)
 {
     struct get get = { visit, ctx };
-    uint64_t at = read->snapshot != NULL ? read->snapshot->version : UINT64_MAX;
-    return native_view(native_of(engine), key, at, read->snapshot != NULL, read->no_block, show,
-                       &get, ret_position);
+    struct view view = view_of(read->snapshot);
+    return native_view(native_of(engine), key, &view, read->no_block, show, &get, ret_position);
 }
 
 /* ---- Several keys ---- */
@@ -227,17 +225,19 @@ static enum kvs_status multi_once(struct native *native, const struct kvs_snapsh
     /* Before `visible`: a tombstone above @at that is swept later than this is then counted later than this. Both acquire:
      * pair with drop_slot (sweep.c) and write.c. */
     uint64_t dropped = atomic_load_explicit(&native->slots_dropped, memory_order_acquire);
-    bool is_snapshot = snapshot != NULL;
-    uint64_t at = is_snapshot ? snapshot->version
-                              : atomic_load_explicit(&native->visible, memory_order_acquire);
+    struct view view = view_of(snapshot);
+    bool is_snapshot = view.is_snapshot;
+    if (!is_snapshot) {
+        view.at = atomic_load_explicit(&native->visible, memory_order_acquire);
+        view.now_ms = log_now_ms(native->log); /* one time for all keys */
+    }
     uint64_t newest = 0;
     bool any_absent = false;
     buf_truncate(&multi->arena, 0);
     for (size_t i = 0; i < count; i++) {
         uint64_t position;
         multi->at = i;
-        statuses[i] =
-            native_view(native, keys[i], at, is_snapshot, no_block, keep, multi, &position);
+        statuses[i] = native_view(native, keys[i], &view, no_block, keep, multi, &position);
         if (statuses[i] != KVS_OK && statuses[i] != KVS_NOT_FOUND)
             return statuses[i];
         any_absent |= statuses[i] == KVS_NOT_FOUND;

@@ -75,11 +75,10 @@ enum kvs_status native_reader_open(struct kvs_engine *engine, const struct kvs_r
     reader->native = native;
     buf_init(&reader->value, LOG_INLINE_VALUE_MAX);
     buf_init(&reader->scratch, 4 * LOG_CHUNK_BYTES);
-    uint64_t at = read->snapshot != NULL ? read->snapshot->version : UINT64_MAX;
+    struct view view = view_of(read->snapshot);
     enum kvs_status status;
     for (;;) {
-        status = native_view(native, key, at, read->snapshot != NULL, read->no_block, take, reader,
-                             ret_position);
+        status = native_view(native, key, &view, read->no_block, take, reader, ret_position);
         if (status == KVS_OK && reader->value.failed != KVS_OK)
             status = fail(reader->value.failed, 0, "value of %zu bytes", reader->value.len);
         if (status != KVS_OK || !reader->large)

@@ -13,8 +13,25 @@ enum kvs_status native_snapshot_open(struct kvs_engine *engine, const char *owne
         atomic_load_explicit(&native->visible, memory_order_relaxed); /* under the append lock */
     enum kvs_status status = versions_snapshot_open(&native->versions, owner, version,
                                                     clock_monotonic_ns(native->env->clock), ret);
+    if (status == KVS_OK)
+        (*ret)->now_ms = log_now_ms(
+            native->log); /* before anybody else can look for it: reclaim_ms() takes the lock too */
     log_unlock(native->log);
     return status;
+}
+
+int64_t reclaim_ms(struct native *native)
+{
+    log_lock(native->log);
+    int64_t now_ms = log_now_ms(native->log);
+    mutex_lock(&native->versions.mu);
+    const struct kvs_snapshot *oldest = native->versions.oldest;
+    if (oldest != NULL && oldest->now_ms < now_ms)
+        now_ms =
+            oldest->now_ms; /* the later ones were opened later, and store time never goes back */
+    mutex_unlock(&native->versions.mu);
+    log_unlock(native->log);
+    return now_ms;
 }
 
 uint64_t native_snapshot_version(const struct kvs_snapshot *snapshot)

@@ -158,8 +158,8 @@ enum kvs_status native_load_key(void *ctx, uint64_t locator, bool no_block, stru
 enum kvs_status native_fetch(struct native *native, uint64_t locator, bool no_block,
                              struct buf *scratch, struct log_record *ret);
 
-/* Is what @slot names a value at @now_ms? */
-bool slot_lives(struct native *native, const struct slot_info *slot);
+/* Is what @slot names a value at @now_ms? 0: now, asked for only when the slot has an expiry. */
+bool slot_lives(struct native *native, const struct slot_info *slot, int64_t now_ms);
 
 /* Newest version readers may see; advances it for a single-slot batch @version that was met in the index. False: @version is
  * part of a batch that is still being installed. */
@@ -167,15 +167,29 @@ bool visible_help(struct native *native, uint64_t version);
 
 /* ---- read.c ---- */
 
+/* How far a read can see, and at what time. */
+struct view {
+    uint64_t at;      /* UINT64_MAX: the newest */
+    int64_t now_ms;   /* for expiry; 0: now */
+    bool is_snapshot; /* at is a snapshot's version, so what it sees is kept */
+};
+
+/* What a read at @snapshot sees; a snapshot's time stands still. NULL: the newest, now. */
+static inline struct view view_of(const struct kvs_snapshot *snapshot)
+{
+    if (snapshot == NULL)
+        return (struct view){ .at = UINT64_MAX };
+    return (struct view){ snapshot->version, snapshot->now_ms, true };
+}
+
 /*
- * Finds @key as seen at version @at (UINT64_MAX: the newest). Calls @use with the record, inside an epoch section or with the record
+ * Finds @key as @view sees it. Calls @use with the record, inside an epoch section or with the record
  * in a scratch buffer. KVS_OK, KVS_NOT_FOUND (position set in both), KVS_WOULD_BLOCK, failures; KVS_CONFLICT: something newer than
- * @at was met, and @at is neither a snapshot nor UINT64_MAX.
+ * view->at was met, and that is neither a snapshot nor UINT64_MAX.
  */
 typedef void view_fn(void *ctx, const struct log_record *record);
-enum kvs_status native_view(struct native *native, struct kvs_bytes key, uint64_t at,
-                            bool is_snapshot, bool no_block, view_fn *use, void *ctx,
-                            uint64_t *ret_position);
+enum kvs_status native_view(struct native *native, struct kvs_bytes key, const struct view *view,
+                            bool no_block, view_fn *use, void *ctx, uint64_t *ret_position);
 
 enum kvs_status native_get(struct kvs_engine *engine, const struct kvs_read *read,
                            struct kvs_bytes key, kvs_visit_fn *visit, void *ctx,
@@ -204,6 +218,9 @@ void native_blob_free(struct kvs_blob *blob);
 /* Writes out the last piece; then the list of chunks for the record. */
 enum kvs_status blob_finish(struct kvs_blob *blob);
 struct kvs_bytes blob_list(const struct kvs_blob *blob);
+/* Is the value a row of chunks? If not, it is at most KVS_INLINE_MAX long, and here whole. */
+bool blob_is_chunked(const struct kvs_blob *blob);
+struct kvs_bytes blob_value(const struct kvs_blob *blob);
 /* The record at @locator now owns the chunks; frees the blob's own memory. */
 void blob_commit(struct kvs_blob *blob, uint64_t locator);
 
@@ -245,6 +262,9 @@ enum kvs_status native_recover(struct native *native, const struct log_config *c
  * *ret_did: something was reclaimed. */
 enum kvs_status compact_round(struct native *native, bool all, bool *ret_did);
 enum kvs_status native_compact(struct kvs_engine *engine);
+
+/* Up to when a record must have expired to be reclaimed: now, or the time of the oldest snapshot, to which it may be alive. */
+int64_t reclaim_ms(struct native *native);
 
 /* Removes slots of tombstones and of range-removed keys that no reader needs any more. */
 void sweep_tombs(struct native *native);

@@ -25,6 +25,7 @@ struct version_entry;
 struct kvs_snapshot {
     uint64_t version;
     uint64_t opened_ns;
+    int64_t now_ms; /* store time when it was opened: what had not expired then has not for it */
     struct kvs_snapshot *older;
     struct kvs_snapshot *newer;
     struct version_entry *kept;

@@ -22,7 +22,8 @@ static struct slot_info slot(uint64_t locator, uint64_t version)
     return (struct slot_info){ .locator = locator, .version = version, .kind = LOG_SET };
 }
 
-static void add(struct versions *versions, const char *key, uint64_t locator, uint64_t version, uint64_t superseded)
+static void add(struct versions *versions, const char *key, uint64_t locator, uint64_t version,
+                uint64_t superseded)
 {
     struct slot_info info = slot(locator, version);
     assert_ok(versions_add(versions, bytes_str(key), &info, superseded, NULL));

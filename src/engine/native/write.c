@@ -116,8 +116,11 @@ static enum kvs_status check_limits(const struct kvs_write *write)
         if (op->kind == KVS_OP_SET && op->blob == NULL && op->value.len > KVS_INLINE_MAX)
             return fail(KVS_TOO_LONG, 0, "value of %zu bytes in a batch, at most %d", op->value.len,
                         KVS_INLINE_MAX);
-        bytes += op->key.len + op->end.len +
-                 (op->kind == KVS_OP_SET && op->blob == NULL ? op->value.len : 0);
+        bytes += op->key.len + op->end.len;
+        if (op->kind == KVS_OP_SET && op->blob == NULL)
+            bytes += op->value.len;
+        else if (op->kind == KVS_OP_SET && !blob_is_chunked(op->blob))
+            bytes += (size_t)native_blob_bytes(op->blob); /* becomes an ordinary record */
     }
     if (bytes > KVS_BATCH_BYTES_MAX)
         return fail(KVS_TOO_LONG, 0, "batch of %zu bytes, at most %d", bytes, KVS_BATCH_BYTES_MAX);
@@ -207,9 +210,10 @@ static enum kvs_status encode_op(struct write_scratch *scratch, struct op_state 
             enum kvs_status status = blob_finish(op->blob);
             if (status != KVS_OK)
                 return status;
-            record.value = blob_list(op->blob);
+            bool chunked = blob_is_chunked(op->blob);
+            record.value = chunked ? blob_list(op->blob) : blob_value(op->blob);
             record.value_bytes = native_blob_bytes(op->blob);
-            record.flags |= LOG_LARGE;
+            record.flags |= chunked ? LOG_LARGE : 0u;
         }
     }
     state->record = scratch->batch.count;
@@ -263,7 +267,7 @@ static bool key_exists(struct native *native, const struct lookup *lookup, uint6
     *ret_position = removed != 0                           ? removed
                     : (lookup->slot.flags & LOG_WEAK) != 0 ? 0
                                                            : lookup->slot.version;
-    return removed == 0 && slot_lives(native, &lookup->slot);
+    return removed == 0 && slot_lives(native, &lookup->slot, 0);
 }
 
 /* Looks at the record of one key of a range; *ret_more false: the key is past its end. */
