@@ -147,6 +147,9 @@ void append_activate(struct log *log, struct segment *segment)
         segment_seal(before);
         before->commit_next = segment;
     }
+    /* From commit_head to active every segment is held: once sealed and durable it may be compacted and dropped, and we still
+     * look at it. relaxed: it is listed, so it is there. pairs with: round_forget */
+    atomic_fetch_add_explicit(&segment->refs, 1, memory_order_relaxed);
     if (log->commit_head == NULL)
         log->commit_head = segment;
     if (extent_get(&segment->end) == SEGMENT_HEADER_BYTES) { /* else it is continued */

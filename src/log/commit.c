@@ -123,8 +123,11 @@ static enum kvs_status round_sync(struct log *log, const struct round *round)
 static void round_forget(struct log *log, const struct round *round)
 {
     mutex_lock(&log->append_mu);
-    while (log->commit_head != round->last)
-        log->commit_head = log->commit_head->commit_next;
+    while (log->commit_head != round->last) {
+        struct segment *done = log->commit_head;
+        log->commit_head = done->commit_next;
+        segment_unref(done); /* held since append_activate() */
+    }
     mutex_unlock(&log->append_mu);
 }
 

@@ -150,6 +150,10 @@ void log_free(struct log *log)
     if (log == NULL)
         return;
     epoch_barrier(); /* dropped segments and retired frames */
+    for (struct segment *segment = log->commit_head, *next; segment != NULL; segment = next) {
+        next = segment == log->active ? NULL : segment->commit_next;
+        segment_unref(segment); /* held since append_activate() */
+    }
     segments_reap(log);
     for (size_t i = 0; i < log->segment_count; i++)
         segment_free(log->segments[i]);
