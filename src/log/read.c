@@ -136,6 +136,8 @@ enum kvs_status log_fetch(struct log *log, uint64_t locator, bool no_block, stru
         return decode_scratch(segment, off, false, scratch, ret);
     if (status != KVS_WOULD_BLOCK && status != KVS_NOT_FOUND)
         return status;
+    if (off >= extent_get(&segment->end))
+        return damaged(segment, off, "no record, the segment ends before it,");
     status = segment_read_record(segment, off, size_class_bytes(locator_size_class(locator)),
                                  no_block, scratch, ret);
     if (status == KVS_OK && size_class_of(ret->stored_bytes) != locator_size_class(locator))

@@ -85,11 +85,14 @@ static enum kvs_status load(struct segment *segment, uint64_t *ret_size)
     return KVS_OK;
 }
 
+/* From here on the segment ends at @end: what its memory holds behind that is not to be read. */
 static void set_extents(struct segment *segment, uint64_t end)
 {
     extent_set(&segment->end, end);
     extent_set(&segment->written, end);
     extent_set(&segment->synced, end);
+    /* relaxed: nobody else is here yet */
+    atomic_store_explicit(&segment->slot->limit, (uint32_t)end, memory_order_relaxed);
 }
 
 /* ---- Side segments ---- */
@@ -350,7 +353,7 @@ enum kvs_status replay_each_unproven(struct replay *replay, unproven_may_fn *may
         if (!found->joined || found->scan.valid_end <= found->proven_end)
             continue;
         struct frame *frame = NULL;
-        extent_set(&found->segment->end, found->size);
+        set_extents(found->segment, found->scan.valid_end);
         enum kvs_status status = segment_hold_frame(found->segment, &frame);
         if (status == KVS_OK) {
             status = each_group(found, frame->data, may, fn, ctx, &go_on);

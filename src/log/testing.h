@@ -140,8 +140,6 @@ static inline bool large_is_right(struct world *world, const struct past_batch *
                 at + chunk.value.len <= record->value_bytes &&
                 memcmp(want + at, chunk.value.data, chunk.value.len) == 0;
         at += right ? chunk.value.len : 0;
-        if (!right)
-            print_message("chunk %zu at %" PRIx64 ": %s\n", c, locator, fail_text());
     }
     free(want);
     buf_done(&scratch);
