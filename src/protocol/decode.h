@@ -87,6 +87,12 @@ KVS_MUST_CHECK enum kvs_status decoder_take_stream(struct decoder *decoder, stru
 /* The text for DECODE_ERROR and DECODE_REFUSED, to be given to the reply's error() as it is ("ERR Protocol error: …"). */
 const char *decode_error(const struct decoder *decoder);
 
+/* While a multibulk is incomplete (DECODE_STREAM): how many arguments it has in all. */
+static inline size_t decoder_arg_total(const struct decoder *decoder)
+{
+    return decoder->arg_count + (size_t)decoder->args_left;
+}
+
 /* Which JSON request is being answered: decoder->json_request, which the encoder looks up through reply->protocol. */
 enum json_request {
     JSON_NONE,
