@@ -352,10 +352,15 @@ static unsigned long scan_once(struct stand *stand, unsigned long cursor, const 
     return next;
 }
 
-static void set_number(struct stand *stand, const char *name, unsigned number)
+/* Runs a command that is printed as printf does. */
+__attribute__((format(printf, 2, 3))) static void run_printed(struct stand *stand,
+                                                              const char *format, ...)
 {
     char command[64];
-    (void)snprintf(command, sizeof command, name, number);
+    va_list values;
+    va_start(values, format);
+    (void)vsnprintf(command, sizeof command, format, values);
+    va_end(values);
     struct kvs_bytes args[STAND_ARGS_MAX];
     assert_true(stand_run(stand, args, stand_split(command, args)));
 }
@@ -369,14 +374,14 @@ TEST(scan_returns_what_stays_exactly_once_while_the_rest_changes)
         struct stand *stand = stand_new();
         unsigned met[SCAN_KEYS] = { 0 };
         for (unsigned i = 0; i < SCAN_KEYS; i++)
-            set_number(stand, "SET k%03u v", i);
+            run_printed(stand, "SET k%03u v", i);
         unsigned long cursor = 0;
         unsigned calls = 0;
         do {
             cursor = scan_once(stand, cursor, options[o], met);
             /* Odd keys come, go and change behind and before the cursor. */
             unsigned odd = (calls * 337 % SCAN_KEYS) | 1;
-            set_number(stand, calls % 2 != 0 ? "SET k%03u changed" : "DEL k%03u", odd);
+            run_printed(stand, calls % 2 != 0 ? "SET k%03u changed" : "DEL k%03u", odd);
             calls++;
         } while (cursor != 0);
         for (unsigned i = 0; i < SCAN_KEYS; i += 2)
@@ -392,7 +397,7 @@ TEST(scan_looks_at_as_many_keys_as_it_was_told)
     struct stand *stand = stand_new();
     unsigned met[SCAN_KEYS] = { 0 };
     for (unsigned i = 0; i < 20; i++)
-        set_number(stand, "SET k%03u v", i);
+        run_printed(stand, "SET k%03u v", i);
     unsigned long first = scan_once(stand, 0, "", met);
     assert_true(first != 0 && met[9] == 1 && met[10] == 0); /* ten are the default */
     assert_int_equal(scan_once(stand, first, "", met), 0);  /* exactly the rest: done at once */
@@ -405,7 +410,7 @@ TEST(unknown_cursors_are_refused)
 {
     struct stand *stand = stand_new();
     for (unsigned i = 0; i < 20; i++)
-        set_number(stand, "SET k%03u v", i);
+        run_printed(stand, "SET k%03u v", i);
     EXPECT(stand, "SCAN 5", "-ERR invalid cursor\r\n");
     unsigned met[SCAN_KEYS] = { 0 };
     unsigned long cursor = scan_once(stand, 0, "", met);
@@ -425,14 +430,14 @@ TEST(a_long_walk_moves_to_a_thread_that_may_wait)
 {
     struct stand *stand = stand_new();
     for (unsigned i = 0; i < SCAN_KEYS; i++)
-        set_number(stand, "SET k%03u v", i);
+        run_printed(stand, "SET k%03u v", i);
     stand->waits = 0;
-    set_number(stand, "RANGE - + LIMIT %u", 500);
-    set_number(stand, "SCAN 0 COUNT %u", 500);
+    run_printed(stand, "RANGE - + LIMIT %u", 500);
+    run_printed(stand, "SCAN 0 COUNT %u", 500);
     assert_int_equal(stand->waits, 0);
-    set_number(stand, "RANGE - + LIMIT %u", 600);
-    set_number(stand, "SCAN 0 COUNT %u", 600);
-    set_number(stand, "KEYS *%u", 1);
+    run_printed(stand, "RANGE - + LIMIT %u", 600);
+    run_printed(stand, "SCAN 0 COUNT %u", 600);
+    run_printed(stand, "KEYS *%u", 1);
     assert_int_equal(stand->waits, 3);
     stand_free(stand);
 }
