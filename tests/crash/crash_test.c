@@ -260,6 +260,9 @@ static void new_disk(struct run *run)
 /* One cut before call @call, then maybe a second one during recovery, then the check. True: the cut was never reached. */
 static bool cut_at(struct run *run, uint64_t call, uint64_t keep_seed, uint64_t second_call)
 {
+    if (getenv("KVS_CRASH_VERBOSE") != NULL)
+        fprintf(stderr, "cut before call %llu, keep %llu, second %llu\n", (unsigned long long)call,
+                (unsigned long long)keep_seed, (unsigned long long)second_call);
     new_disk(run);
     io_memory_crash_at(run->io, call);
     size_t done = run_plan(run, 0);
@@ -300,6 +303,15 @@ static bool cut_at(struct run *run, uint64_t call, uint64_t keep_seed, uint64_t 
     return false;
 }
 
+/* What a failing run did, for whoever repeats it. */
+static void print_plan(const struct run *run)
+{
+    static const char *const names[] = { "set", "remove", "batch", "range", "large", "compact", "reopen" };
+    for (size_t i = 0; i < OPS; i++)
+        fprintf(stderr, "step %zu: %s key%02u key%02u, %zu bytes\n", i + 1, names[run->steps[i].kind], run->steps[i].key,
+                run->steps[i].other, run->steps[i].value_bytes);
+}
+
 static void cut_everywhere(enum kvs_durability durability)
 {
     const char *text = getenv("KVS_CRASH_ROUNDS");
@@ -312,12 +324,14 @@ static void cut_everywhere(enum kvs_durability durability)
         struct random random;
         random_seed(&random, seed + round);
         plan(&run, seed + round);
+        if (getenv("KVS_CRASH_VERBOSE") != NULL)
+            print_plan(&run);
         uint64_t call = 1 + random_below(&random, 3);
         while (!cut_at(&run, call, random_below(&random, 4) == 0 ? 0 : random_u64(&random) | 1,
                        random_below(&random, 3) == 0 ? 1 + random_below(&random, 12) : 0)) {
             points++;
             if (getenv("KVS_CRASH_VERBOSE") != NULL)
-                fprintf(stderr, "cut before call %llu\n", (unsigned long long)call);
+                fprintf(stderr, "survived a cut before call %llu\n", (unsigned long long)call);
             call += text != NULL ? 1 : 1 + random_below(&random, 5);
         }
     }
