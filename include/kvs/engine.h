@@ -260,6 +260,12 @@ struct kvs_engine_ops {
     /** Asks for @position to become durable soon; does not wait. */
     void (*request_sync)(struct kvs_engine *engine, uint64_t position);
 
+    /** Asks for @position to be handed to the system soon; does not wait. */
+    void (*request_write)(struct kvs_engine *engine, uint64_t position);
+
+    /** Waits until @position is handed to the system. Errors as wait_durable. */
+    enum kvs_status (*wait_written)(struct kvs_engine *engine, uint64_t position);
+
     /** Waits until @position is durable. KVS_READ_ONLY/KVS_IO: it never will be (a sync failed). */
     enum kvs_status (*wait_durable)(struct kvs_engine *engine, uint64_t position);
 

@@ -29,7 +29,7 @@ enum kvs_status kvs_sync(struct kvs *db)
 
 void kvs_on_progress(struct kvs *db, kvs_progress_fn *fn, void *ctx)
 {
-    progress_set(&db->store->progress, fn, ctx);
+    db->store->ops->on_progress(db->store->engine, fn, ctx);
 }
 
 enum kvs_status kvs_health(struct kvs *db)

@@ -181,7 +181,6 @@ static void store_free(struct store *store)
     if (store->lock != NULL)
         io_close(store->lock);
     mutex_done(&store->pool_mu);
-    progress_done(&store->progress);
     gate_done(&store->gate);
     free(store->dir);
     free(store);
@@ -201,13 +200,11 @@ static struct store *store_new(const char *dir, const struct kvs_options *option
     atomic_init(&store->refs, 1);
     atomic_init(&store->conflicts, 0);
     gate_init(&store->gate);
-    progress_init(&store->progress);
     mutex_init(&store->pool_mu);
     store->env = env_filled(options->env);
     store->durability =
         options->durability != KVS_DURABILITY_DEFAULT ? options->durability : KVS_DURABILITY_ALWAYS;
     store->read_only = options->read_only;
-    store->no_background = options->no_background;
     store->pool_threads = options->pool_threads != 0 ? options->pool_threads : POOL_THREADS_DEFAULT;
     store->dir = strdup(dir);
     if (store->dir == NULL) {
@@ -244,7 +241,6 @@ enum kvs_status store_open(const char *dir, const struct kvs_options *options,
         store_free(store);
         return status;
     }
-    store->engine->ops->on_progress(store->engine, progress_moved, &store->progress);
     *ret = &store->handles[0];
     return KVS_OK;
 }

@@ -13,7 +13,6 @@
 
 #include "io/env.h"
 #include "store/gate.h"
-#include "store/progress.h"
 
 struct pool;
 struct store;
@@ -35,11 +34,9 @@ struct store {
     struct io_file *lock; /* NULL: the engine keeps nothing in a directory */
     enum kvs_durability durability;
     bool read_only;
-    bool no_background;
     unsigned pool_threads;
 
     struct gate gate;
-    struct progress progress;
     struct mutex pool_mu;
     struct pool *pool GUARDED_BY(pool_mu); /* NULL: nothing was submitted yet */
     atomic_uint_fast64_t conflicts;        /* transactions that ran into one, for stats */

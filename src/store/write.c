@@ -85,9 +85,9 @@ enum kvs_status store_check_blob(const struct kvs *db, const struct kvs_blob *bl
 static enum kvs_status write_settle(struct store *store, const struct kvs_write *write,
                                     uint64_t position)
 {
-    if (write->durability == KVS_DURABILITY_ALWAYS || store->no_background)
+    if (write->durability == KVS_DURABILITY_ALWAYS)
         return store->ops->wait_durable(store->engine, position);
-    return progress_wait_written(&store->progress, store->engine, position);
+    return store->ops->wait_written(store->engine, position);
 }
 
 enum kvs_status store_apply(struct store *store, struct kvs_write *write, bool holds_gate,
@@ -114,8 +114,11 @@ enum kvs_status store_apply(struct store *store, struct kvs_write *write, bool h
         return status;
     ret->written = written;
     ret->done = status == KVS_OK;
-    if (write->park)
+    if (write->park) {
+        if (status == KVS_OK && write->op_count != 0 && write->durability != KVS_DURABILITY_ALWAYS)
+            store->ops->request_write(store->engine, written.position);
         return status;
+    }
     /* A conflict tells that somebody has written: that is an answer too. */
     enum kvs_status settled = status == KVS_OK
                                   ? write_settle(store, write, written.position)

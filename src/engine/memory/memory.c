@@ -56,6 +56,12 @@ static void memory_request_sync(struct kvs_engine *engine, uint64_t position)
     (void)position;
 }
 
+static void memory_request_write(struct kvs_engine *base, uint64_t position)
+{
+    (void)base;
+    (void)position; /* nothing is ever waiting to be written */
+}
+
 static enum kvs_status memory_wait_durable(struct kvs_engine *base, uint64_t position)
 {
     struct kvs_marks marks;
@@ -179,6 +185,8 @@ const struct kvs_engine_ops memory_engine_ops = {
     .snapshot_close = memory_snapshot_close,
     .marks = memory_marks,
     .request_sync = memory_request_sync,
+    .request_write = memory_request_write,
+    .wait_written = memory_wait_durable, /* the same: there is nothing to wait for */
     .wait_durable = memory_wait_durable,
     .on_progress = memory_on_progress,
     .health = memory_health,

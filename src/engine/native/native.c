@@ -133,6 +133,18 @@ static void native_request_sync(struct kvs_engine *engine, uint64_t position)
     log_request_sync(native_of(engine)->log, position);
 }
 
+static void native_request_write(struct kvs_engine *engine, uint64_t position)
+{
+    struct log *log = native_of(engine)->log;
+    if (position > log_written(log))
+        log_request_write(log);
+}
+
+static enum kvs_status native_wait_written(struct kvs_engine *engine, uint64_t position)
+{
+    return log_wait_written(native_of(engine)->log, position);
+}
+
 static enum kvs_status native_wait_durable(struct kvs_engine *engine, uint64_t position)
 {
     return log_wait_durable(native_of(engine)->log, position);
@@ -249,6 +261,8 @@ const struct kvs_engine_ops native_engine_ops = {
     .snapshot_close = native_snapshot_close,
     .marks = native_marks,
     .request_sync = native_request_sync,
+    .request_write = native_request_write,
+    .wait_written = native_wait_written,
     .wait_durable = native_wait_durable,
     .on_progress = native_on_progress,
     .health = native_health,
