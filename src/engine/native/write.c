@@ -439,11 +439,15 @@ static enum kvs_status keep_older(struct native *native, struct write_scratch *s
         const struct slot_info *old = &state->lookup.slot;
         if (old->locator == 0)
             continue;
-        bool needed = versions_needed(&native->versions, old->version);
+        /* A range removal may have hidden it before. Then a snapshot that is newer than the removal must not keep it: the removal is
+         * forgotten when no snapshot is older, and the record would come back. */
+        uint64_t removed = ranges_first_cover(&native->ranges, state->op->key, old->version);
+        uint64_t superseded = removed != 0 ? removed : version;
+        bool needed = versions_needed(&native->versions, old->version, superseded);
         if (!needed && !several)
             continue;
         enum kvs_status status =
-            versions_add(&native->versions, state->op->key, old, version, &state->older);
+            versions_add(&native->versions, state->op->key, old, superseded, &state->older);
         if (status != KVS_OK)
             return status;
         state->older_is_temporary = !needed;
@@ -717,7 +721,5 @@ enum kvs_status native_write(struct kvs_engine *engine, const struct kvs_write *
     if (status == KVS_CONFLICT)
         atomic_fetch_add_explicit(&native->write_conflicts, 1,
                                   memory_order_relaxed); /* a statistic */
-    if (status == KVS_OK && write->op_count != 0 && write->durability != KVS_DURABILITY_ALWAYS)
-        log_request_write(native->log);
     return status;
 }
