@@ -23,7 +23,8 @@
  * whatever length, counts as KVS_INLINE_MAX: what its reader holds is less.
  */
 enum {
-    DATA_REPLY_BYTES_MAX = 256 * 1024 * 1024
+    DATA_REPLY_BYTES_MAX = 256 * 1024 * 1024,
+    DATA_LOOP_BYTES_MAX = 4 * 1024 * 1024, /* more is put together on a thread that may wait */
 };
 
 static inline uint64_t data_reply_share(uint64_t value_bytes)

@@ -114,13 +114,23 @@ struct values {
     bool large;      /* a value over KVS_INLINE_MAX was met */
 };
 
+static bool is_over(const struct values *row)
+{
+    return row->bytes > DATA_REPLY_BYTES_MAX;
+}
+
+static bool is_over_loop(const struct values *row)
+{
+    return !row->ctx->may_wait && row->bytes > DATA_LOOP_BYTES_MAX;
+}
+
 static void values_visit(void *arg, const struct kvs_entry *entry)
 {
     struct values_slot *slot = arg;
     struct values *row = slot->row;
     row->bytes += data_reply_share(entry->value_bytes);
     row->large |= entry->value_bytes > KVS_INLINE_MAX;
-    if (row->large || row->bytes > DATA_REPLY_BYTES_MAX)
+    if (row->large || is_over(row) || is_over_loop(row))
         return; /* what is written so far goes */
     for (size_t i = (size_t)(slot - row->slots); row->answered < i; row->answered++)
         reply_null(row->ctx->reply);
@@ -144,17 +154,14 @@ static enum kvs_status values_together(struct values *row, size_t first)
     }
     if (status == KVS_OK)
         status = many_visit(ctx, &many, first, values_visit);
+    if (status == KVS_OK && is_over_loop(row))
+        status = KVS_WOULD_BLOCK;
     for (; status == KVS_OK && !row->large && row->answered < count; row->answered++)
         reply_null(ctx->reply);
     if (row->slots != few_slots)
         free(row->slots);
     many_done(&many);
     return status;
-}
-
-static bool is_over(const struct values *row)
-{
-    return row->bytes > DATA_REPLY_BYTES_MAX;
 }
 
 /* One after the other, through a transaction, which looks at one version as well. */
@@ -167,6 +174,8 @@ static enum kvs_status values_singly(struct values *row, size_t first)
         struct data_info info = { .found = false };
         status = data_reply_value(ctx, command_arg(ctx, i), &info);
         row->bytes += data_reply_share(info.value_bytes);
+        if (status == KVS_OK && is_over_loop(row))
+            status = KVS_WOULD_BLOCK;
     }
     return status;
 }

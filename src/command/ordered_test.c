@@ -442,6 +442,42 @@ TEST(a_long_walk_moves_to_a_thread_that_may_wait)
     stand_free(stand);
 }
 
+TEST(long_replies_and_long_requests_move_there_too)
+{
+    struct stand *stand = stand_new();
+    static char value[KVS_INLINE_MAX];
+    struct kvs_bytes set[] = { BYTES("SET"), BYTES("k"), bytes_of(value, sizeof value) };
+    assert_true(stand_run(stand, set, 3));
+    stand->waits = 0;
+    run_printed(stand, "MGET k k k k");
+    assert_int_equal(stand->waits, 0);
+    run_printed(stand, "MGET k k k k k");
+    assert_int_equal(stand->waits, 1);
+    run_printed(stand, "MGET k k k k k k none none");
+    buf_append_char(&stand->reply, '\0');
+    assert_memory_equal(stand->reply.data, "*8\r\n$1048576\r\n", 14);
+
+    for (unsigned i = 0; i < 6; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "l%u", i);
+        struct kvs_bytes more[] = { BYTES("SET"), bytes_str(key), bytes_of(value, sizeof value) };
+        assert_true(stand_run(stand, more, 3));
+    }
+    stand->waits = 0;
+    run_printed(stand, "PREFIX l LIMIT 4");
+    assert_int_equal(stand->waits, 0);
+    run_printed(stand, "PREFIX l LIMIT 6");
+    assert_int_equal(stand->waits, 1);
+
+    static struct kvs_bytes many[3000];
+    for (size_t i = 0; i < 3000; i++)
+        many[i] = i == 0 ? BYTES("EXISTS") : BYTES("k");
+    assert_true(stand_run(stand, many, 3000));
+    assert_true(bytes_equal(buf_bytes(&stand->reply), BYTES(":2999\r\n")));
+    assert_int_equal(stand->waits, 2);
+    stand_free(stand);
+}
+
 TEST(replies_over_their_bound_are_errors)
 {
     struct stand *stand = stand_new();

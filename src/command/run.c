@@ -116,6 +116,11 @@ bool command_streams(const struct host *host, const struct client *client,
 
 /* ---- Running ---- */
 
+/* A request with more arguments (an MSET of thousands of keys) is no work for a thread that must not wait. */
+enum {
+    LOOP_ARGS_MAX = 2048
+};
+
 /* What a run changes before its commit, and how to put it back. */
 struct undo {
     struct reply_mark mark;
@@ -281,7 +286,7 @@ enum kvs_status command_run(const struct command_env *env, struct client *client
         transaction_queue(client, command, request, reply);
         return KVS_OK;
     }
-    if ((command->flags & COMMAND_SLOW) != 0 && !may_wait)
+    if (((command->flags & COMMAND_SLOW) != 0 || request->count > LOOP_ARGS_MAX) && !may_wait)
         return KVS_WOULD_BLOCK;
 
     struct command_blobs blobs = { 0 };

@@ -76,6 +76,8 @@ static bool has_room(const struct harvest *harvest, uint64_t bytes)
 static enum kvs_status add_element(struct harvest *harvest, uint64_t bytes, uint64_t mark,
                                    struct kvs_bytes content)
 {
+    if (!harvest->ctx->may_wait && harvest->bytes > DATA_LOOP_BYTES_MAX)
+        return KVS_WOULD_BLOCK;
     uint64_t length = bytes | mark;
     enum kvs_status status = buf_reserve(&harvest->elements, sizeof length + content.len);
     if (status != KVS_OK)

@@ -50,10 +50,11 @@ struct harvest {
 void harvest_init(struct harvest *harvest, struct command_ctx *ctx);
 void harvest_done(struct harvest *harvest);
 
-/* Adds a copy of @bytes. KVS_TOO_LONG: the harvest is full, nothing was added. KVS_NO_MEMORY. */
+/* Adds a copy of @bytes. KVS_TOO_LONG: the harvest is full, nothing was added. KVS_WOULD_BLOCK: too much for a thread that may not
+ * wait. KVS_NO_MEMORY. */
 KVS_MUST_CHECK enum kvs_status harvest_bytes(struct harvest *harvest, struct kvs_bytes bytes);
 
-/* Adds the value of an entry that @walk has just returned. Also KVS_WOULD_BLOCK and what reading can answer. */
+/* Adds the value of an entry that @walk has just returned. Also what reading can answer. */
 KVS_MUST_CHECK enum kvs_status harvest_value(struct harvest *harvest, const struct walk *walk,
                                              const struct kvs_entry *entry);
 
