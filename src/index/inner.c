@@ -23,19 +23,26 @@ struct separator inner_separator(const struct inner *inner, unsigned i)
     return (struct separator){ { far->data, place.len }, far };
 }
 
-/* How many separators have a head below @head. Without branches that could be guessed wrongly. */
+/*
+ * How many separators have a head below @head. Four ways at a time, and by arithmetic: the three loads do not wait for each
+ * other, and there is no jump that would be guessed wrongly half of the time.
+ */
 static unsigned heads_below(const struct inner *inner, uint64_t head)
 {
     const uint64_t *base = inner->words;
     unsigned left = inner->count - 1u;
-    if (left == 0)
-        return 0;
-    while (left > 1) {
-        unsigned half = left / 2;
-        base += base[half - 1] < head ? half : 0;
-        left -= half;
+    while (left > 4) {
+        unsigned quarter = left / 4;
+        unsigned steps = (unsigned)(base[quarter - 1] < head) +
+                         (unsigned)(base[2 * quarter - 1] < head) +
+                         (unsigned)(base[3 * quarter - 1] < head);
+        base += steps * quarter;
+        left -= 3 * quarter;
     }
-    return (unsigned)(base - inner->words) + (*base < head);
+    unsigned below = (unsigned)(base - inner->words);
+    for (unsigned i = 0; i < left; i++)
+        below += base[i] < head;
+    return below;
 }
 
 /* Among the separators from @low on, whose first has this head: how many in all come before @key. */

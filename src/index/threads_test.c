@@ -163,9 +163,12 @@ static void remove_key(struct world *world, uint64_t i)
     world->present[i] = false;
 }
 
-static void mutate(struct world *world)
+/* Also says how many leaves there were at least and at most. */
+static void mutate(struct world *world, uint64_t *ret_min, uint64_t *ret_max)
 {
     uint64_t random = world->seed;
+    *ret_min = UINT64_MAX;
+    *ret_max = 0;
     for (uint64_t step = 0; step < STEPS; step++) {
         random = hash_u64(random + step + 1);
         uint64_t i = random % KEYS;
@@ -179,6 +182,12 @@ static void mutate(struct world *world)
         } else if (!world->present[i] && (growing || dice == 1)) {
             insert(world, i);
         }
+        if (step % 512 != 0 || step < 3 * KEYS)
+            continue;
+        struct index_stats stats;
+        index_stats(world->index, &stats);
+        *ret_min = stats.leaves < *ret_min ? stats.leaves : *ret_min;
+        *ret_max = stats.leaves > *ret_max ? stats.leaves : *ret_max;
     }
 }
 
@@ -201,7 +210,9 @@ TEST(readers_miss_nothing_while_leaves_split_and_merge)
         readers[i].random = hash_u64(world.seed + i + 1);
         assert_int_equal(pthread_create(&readers[i].thread, NULL, reader_main, &readers[i]), 0);
     }
-    mutate(&world);
+    uint64_t min_leaves;
+    uint64_t max_leaves;
+    mutate(&world, &min_leaves, &max_leaves);
     atomic_store_explicit(&world.stop, true, memory_order_relaxed);
     for (unsigned i = 0; i < READERS; i++) {
         assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
@@ -213,6 +224,9 @@ TEST(readers_miss_nothing_while_leaves_split_and_merge)
         assert_int_equal(readers[i].failures, 0);
         assert_true(readers[i].finds > 0 && readers[i].scans > 0);
     }
+    print_message("%llu to %llu leaves\n", (unsigned long long)min_leaves,
+                  (unsigned long long)max_leaves);
+    assert_true(max_leaves >= 2 * min_leaves); /* leaves have been split and merged */
     assert_ok(index_verify(world.index));
     index_free(world.index);
 }

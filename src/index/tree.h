@@ -61,6 +61,7 @@ static inline struct leaf *index_leaf(struct index *index, struct kvs_bytes key)
         if (inner->level == 1)
             return child;
         inner = child;
+        inner_prefetch(inner);
     }
 }
 
