@@ -51,9 +51,7 @@ static enum kvs_status append_one(struct log *log, const char *key, size_t value
     }
     if (status == KVS_OK) {
         struct log_place place;
-        log_append_place(log, &batch, &place);
-        log_append_publish(log);
-        log_unlock(log);
+        publish_begun(log, &batch, &place);
         *ret_version = place.version;
         *ret_locator = log_place_locator(&place, &batch, 0);
     }
@@ -375,7 +373,7 @@ TEST(who_may_not_wait_is_told_so)
     assert_int_equal(log_append_begin(world.log, 100, true), KVS_WOULD_BLOCK); /* no segment yet */
     (void)put(&world, 1, 10);
     assert_ok(log_append_begin(world.log, 100, true));
-    log_unlock(world.log);
+    unlock_begun(world.log);
     assert_int_equal(log_append_begin(world.log, SEGMENT_BYTES_MIN - 200, true), KVS_WOULD_BLOCK);
     assert_int_equal(log_append_begin(world.log, (size_t)BATCH_BYTES_MAX + 8, true), KVS_TOO_LONG);
     assert_ok(log_close(world.log));
@@ -398,7 +396,7 @@ TEST(a_committer_makes_room_for_those_who_may_not_wait)
             struct timespec pause = { .tv_nsec = 100000 };
             (void)nanosleep(&pause, NULL);
         }
-        log_unlock(world.log);
+        unlock_begun(world.log);
         (void)put(&world, 1, 2900);
     }
     assert_ok(world_close(&world));

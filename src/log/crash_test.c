@@ -4,6 +4,13 @@
  */
 #include "log/testing.h"
 
+/* Under a sanitizer, fewer of the crashes: they find the same. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define STEP(step) ((step)*7)
+#else
+#define STEP(step) (step)
+#endif
+
 /* One life of a store: sessions of writes, syncs, side writers, rolls; until the power goes or the script ends. */
 struct script {
     unsigned batches;
@@ -68,23 +75,26 @@ static void after_crash(struct world *world, uint64_t keep_seed)
     for (uint64_t again = 1;; again += 3) {
         io_memory_crash_at(world->memory, io_memory_calls(world->memory) + again);
         enum kvs_status status = world_open(world);
-        if (status == KVS_OK) {
-            io_memory_crash_at(world->memory, 0);
+        if (status == KVS_OK)
             break;
-        }
         if (status != KVS_IO)
             print_message("open after a crash: %s: %s\n", kvs_status_name(status), fail_text());
         assert_int_equal(status, KVS_IO);
         io_memory_crash(world->memory, keep_seed == 0 ? 0 : keep_seed + again);
     }
     size_t there = world_compare(world);
-    assert_true(log_last_version(world->log) <= log_durable(world->log));
     world_forget_lost(world, there);
-    /* All of it is durable now, and stays so. */
+    assert_true(log_last_version(world->log) <= log_durable(world->log));
+    /* All that an opening shows is durable, even if the next power cut comes right behind it. */
     if (there > 0)
         world->acknowledged = world->history[there - 1].version;
-    check_all_readable(world);
+    io_memory_crash_at(world->memory, 0);
+    io_memory_crash(world->memory, 0);
     (void)log_close(world->log);
+    world_reopen(world);
+    assert_int_equal(world_compare(world), there);
+    check_all_readable(world);
+    assert_ok(log_close(world->log));
     world->log = NULL;
 }
 
@@ -130,7 +140,7 @@ TEST(power_cuts_at_every_call_lose_nothing_acknowledged)
 {
     const struct script script = { .batches = 30, .value_bytes = 100, .sync_every = 4 };
     for (uint64_t seed = 0; seed < 4; seed++)
-        crash_everywhere(&script, seed, 1, 1);
+        crash_everywhere(&script, seed, 1 + seed, STEP(1));
 }
 
 TEST(power_cuts_with_large_values_and_rolls)
@@ -139,21 +149,21 @@ TEST(power_cuts_with_large_values_and_rolls)
         .batches = 40, .value_bytes = 900, .large = true, .rolls = true, .sync_every = 6
     };
     for (uint64_t seed = 0; seed < 4; seed++)
-        crash_everywhere(&script, seed, 1 + seed % 2, 2);
+        crash_everywhere(&script, seed, 1 + seed, STEP(2));
 }
 
 TEST(power_cuts_of_a_store_that_never_syncs)
 {
     const struct script script = { .batches = 120, .value_bytes = 2500, .large = true };
     for (uint64_t seed = 0; seed < 3; seed++)
-        crash_everywhere(&script, seed, 1 + seed, 3);
+        crash_everywhere(&script, seed, 1 + seed, STEP(4));
 }
 
 TEST(random_power_cuts)
 {
     struct random random;
     random_seed(&random, test_seed());
-    for (int round = 0; round < 15; round++) {
+    for (int round = 0; round < 10; round++) {
         struct script script = {
             .batches = 10 + (unsigned)random_below(&random, 100),
             .value_bytes = (unsigned)random_below(&random, 3000),
@@ -162,6 +172,6 @@ TEST(random_power_cuts)
             .sync_every = (unsigned)random_below(&random, 10),
         };
         crash_everywhere(&script, random_u64(&random), 1 + random_below(&random, 20),
-                         5 + random_below(&random, 20));
+                         STEP(5 + random_below(&random, 20)));
     }
 }

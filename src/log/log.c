@@ -145,11 +145,20 @@ enum kvs_status log_new(const struct log_config *config, struct log **ret)
     return KVS_OK;
 }
 
+void log_retire(struct log *log, struct epoch_node *node, epoch_free_fn *free_fn)
+{
+    atomic_store_explicit(&log->retired, true,
+                          memory_order_relaxed); /* relaxed: read when all threads have gone */
+    epoch_retire(node, free_fn);
+}
+
 void log_free(struct log *log)
 {
     if (log == NULL)
         return;
-    epoch_barrier(); /* dropped segments and retired frames */
+    if (atomic_load_explicit(&log->retired,
+                             memory_order_relaxed)) /* relaxed: nobody else is here any more */
+        epoch_barrier(); /* dropped segments and retired frames; takes some milliseconds */
     for (struct segment *segment = log->commit_head, *next; segment != NULL; segment = next) {
         next = segment == log->active ? NULL : segment->commit_next;
         segment_unref(segment); /* held since append_activate() */

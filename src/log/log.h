@@ -29,7 +29,8 @@ enum log_kind {
     LOG_SET = 1,
     LOG_REMOVE = 2,       /* a tombstone */
     LOG_REMOVE_RANGE = 3, /* key: start; value: end */
-    LOG_CHUNK = 4,        /* key: empty (not known yet when it is written); value: the bytes; side segments only */
+    LOG_CHUNK =
+        4, /* key: empty (not known yet when it is written); value: the bytes; side segments only */
 };
 
 enum {

@@ -67,7 +67,7 @@ void segment_retire_frame(struct segment *segment)
     segment->frame = NULL;
     /* relaxed: epoch_retire() orders this before the wait for those who loaded it earlier. */
     atomic_store_explicit(&segment->slot->frame, NULL, memory_order_relaxed);
-    epoch_retire(&frame->node, frame_free_retired);
+    log_retire(segment->log, &frame->node, frame_free_retired);
 }
 
 /* ---- Names ---- */

@@ -307,7 +307,7 @@ enum kvs_status segments_drop(struct log *log, struct segment *const *segments, 
         atomic_store_explicit(&segment->dropped, true, memory_order_release);
         atomic_store_explicit(&segment->slot->frame, NULL,
                               memory_order_relaxed); /* relaxed: likewise */
-        epoch_retire(&segment->node, unref_dropped);
+        log_retire(log, &segment->node, unref_dropped);
     }
     return status;
 }

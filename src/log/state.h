@@ -109,6 +109,7 @@ struct log {
     void *progress_ctx;
     unsigned progress_running;
 
+    _Atomic bool retired; /* something was handed to the epoch: closing must wait for it */
     struct mutex reap_mu;
     struct segment *reap_list;
 
@@ -168,6 +169,9 @@ KVS_MUST_CHECK enum kvs_status segments_store(struct log *log) REQUIRES(&log->ma
 /* Takes @segments out of the manifest, then out of sight; they are reaped when nobody needs them. */
 KVS_MUST_CHECK enum kvs_status segments_drop(struct log *log, struct segment *const *segments,
                                              size_t count) REQUIRES(&log->manifest_mu);
+
+/* epoch_retire() that log_free() knows of. */
+void log_retire(struct log *log, struct epoch_node *node, epoch_free_fn *free_fn);
 
 /* ---- append.c ---- */
 
