@@ -14,7 +14,7 @@
 
 enum {
     BATCH = 256,
-    RECORD_BYTES_MAX = LOG_INLINE_VALUE_MAX + KVS_ENGINE_KEY_MAX + 4096,
+    RECORD_BYTES_MAX = 2 * LOG_INLINE_VALUE_MAX /* what is read is rounded up to the size class */,
     SAMPLE_TRIES = 64
 };
 
@@ -153,8 +153,10 @@ static enum kvs_status judge(struct kvs_iterator *it, const struct log_record *r
                               .kind = (uint8_t)record->kind,
                               .flags = (uint8_t)record->flags };
     bool older = slot.version > at;
-    if (older && versions_find(&native->versions, record->key, at, &slot) != KVS_OK)
+    if (older && versions_find(&native->versions, record->key, at, &slot) != KVS_OK) {
+        depend(it, ranges_cover(&native->ranges, record->key, 0, at), 0);
         return look_at(it, record->key) == KVS_OK ? KVS_NOT_FOUND : KVS_NO_MEMORY;
+    }
     uint64_t removed = ranges_cover(&native->ranges, record->key, slot.version, at);
     depend(it, removed != 0 ? removed : slot.version, removed != 0 ? 0 : slot.flags);
     enum kvs_status status = KVS_NOT_FOUND;

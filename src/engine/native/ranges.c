@@ -163,6 +163,17 @@ uint64_t ranges_cover(struct ranges *ranges, struct kvs_bytes key, uint64_t vers
     return 0;
 }
 
+uint64_t ranges_first_cover(struct ranges *ranges, struct kvs_bytes key, uint64_t version)
+{
+    /* acquire: as above. pairs with: ranges_publish */
+    struct range_set *set = atomic_load_explicit(&ranges->set, memory_order_acquire);
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
+        if (set->items[i]->version > version && range_has(&set->items[i]->range, key))
+            return set->items[i]->version;
+    }
+    return 0;
+}
+
 uint64_t ranges_meet(struct ranges *ranges, const struct kvs_range *range, uint64_t version)
 {
     /* acquire: as above. pairs with: ranges_publish */

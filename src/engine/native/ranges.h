@@ -45,6 +45,9 @@ void ranges_remove(struct ranges *ranges, uint64_t version, bool undo);
 /* The largest removal version in (@version, @at] that covers @key; 0: none. Inside an epoch section or under the append lock. */
 uint64_t ranges_cover(struct ranges *ranges, struct kvs_bytes key, uint64_t version, uint64_t at);
 
+/* The smallest removal version above @version that covers @key; 0: none. As above. */
+uint64_t ranges_first_cover(struct ranges *ranges, struct kvs_bytes key, uint64_t version);
+
 /* The largest removal version above @version whose range meets @range; 0: none. */
 uint64_t ranges_meet(struct ranges *ranges, const struct kvs_range *range, uint64_t version);
 

@@ -17,7 +17,7 @@
 #include "engine/native/state.h"
 
 enum {
-    COLD_BYTES_MAX = LOG_INLINE_VALUE_MAX + KVS_ENGINE_KEY_MAX + 4096,
+    COLD_BYTES_MAX = 2 * LOG_INLINE_VALUE_MAX /* what is read is rounded up to the size class */,
     MULTI_TRIES = 4
 };
 
@@ -65,7 +65,7 @@ static enum kvs_status judge(struct lookup *lookup, const struct view *view, boo
             /* Not there before; or the batch became visible meanwhile and has taken its entries away. */
             if (newest && visible_help(native, lookup->slot.version))
                 return KVS_CONFLICT;
-            *ret_position = 0;
+            *ret_position = ranges_cover(&native->ranges, lookup->key, 0, at);
             return KVS_NOT_FOUND;
         }
         lookup->slot = older;

@@ -14,7 +14,7 @@
 #include "engine/native/state.h"
 
 enum {
-    SCRATCH_BYTES = LOG_INLINE_VALUE_MAX + KVS_ENGINE_KEY_MAX + 4096,
+    SCRATCH_BYTES = 2 * LOG_INLINE_VALUE_MAX /* what is read is rounded up to the size class */,
     FIRST_RING = 256
 };
 
@@ -176,27 +176,39 @@ static enum kvs_status sweep_range(struct native *native, const struct removed_r
     return status;
 }
 
+/* The @i-th oldest removal when it is of @version (0: of any). Only this thread takes removals out (compact_mu), and new ones come
+ * behind, so it stays what it is. */
+static const struct removed_range *oldest_removal(struct native *native, size_t i, uint64_t version)
+{
+    epoch_enter();
+    const struct range_set *set = atomic_load_explicit(
+        &native->ranges.set, memory_order_acquire); /* pairs with: ranges_publish */
+    const struct removed_range *removed = set != NULL && i < set->count ? set->items[i] : NULL;
+    epoch_leave();
+    return removed != NULL && (version == 0 || removed->version == version) ? removed : NULL;
+}
+
 enum kvs_status sweep_ranges(struct native *native)
 {
     enum kvs_status status = KVS_OK;
-    while (status == KVS_OK && !ranges_empty(&native->ranges)) {
-        /* The oldest removal. Only this thread takes removals out (compact_mu), so the item stays while we work on it. */
-        epoch_enter();
-        struct range_set *set = atomic_load_explicit(
-            &native->ranges.set, memory_order_acquire); /* pairs with: ranges_publish */
-        const struct removed_range *removed = set != NULL ? set->items[0] : NULL;
-        epoch_leave();
+    while (status == KVS_OK) {
+        const struct removed_range *removed = oldest_removal(native, 0, 0);
         if (removed == NULL)
             break;
+        uint64_t version = removed->version;
         log_lock(native->log);
-        bool ripe = removed->version <= forgettable(native);
+        bool ripe = version <= forgettable(native);
         log_unlock(native->log);
         if (!ripe)
             break;
-        status = sweep_range(native, removed);
+        /* A batch may have removed several ranges, all under its one version: they are swept, and forgotten, together. */
+        for (size_t i = 0; status == KVS_OK && removed != NULL; i++) {
+            status = sweep_range(native, removed);
+            removed = oldest_removal(native, i + 1, version);
+        }
         if (status == KVS_OK) {
             log_lock(native->log);
-            ranges_remove(&native->ranges, removed->version, false);
+            ranges_remove(&native->ranges, version, false);
             log_unlock(native->log);
         }
     }

@@ -114,6 +114,16 @@ static void entry_free(struct versions *versions, struct version_entry *entry)
     free(entry);
 }
 
+/* The newest snapshot that is older than @version. Nearly always the newest of all. */
+static struct kvs_snapshot *newest_below(struct versions *versions, uint64_t version)
+    REQUIRES(&versions->mu)
+{
+    struct kvs_snapshot *snapshot = versions->newest;
+    while (snapshot != NULL && snapshot->version >= version)
+        snapshot = snapshot->older;
+    return snapshot;
+}
+
 enum kvs_status versions_add(struct versions *versions, struct kvs_bytes key,
                              const struct slot_info *slot, uint64_t superseded,
                              struct version_entry **ret_entry)
@@ -142,20 +152,22 @@ enum kvs_status versions_add(struct versions *versions, struct kvs_bytes key,
     *bucket = entry;
     versions->count++;
     versions->bytes += sizeof *entry + key.len;
-    if (versions->newest != NULL && versions->newest->version >= slot->version)
-        keep_link(versions->newest, entry);
+    struct kvs_snapshot *keeper = newest_below(versions, superseded);
+    if (keeper != NULL && keeper->version >= slot->version)
+        keep_link(keeper, entry);
     mutex_unlock(&versions->mu);
     if (ret_entry != NULL)
         *ret_entry = entry;
     return KVS_OK;
 }
 
-bool versions_needed(struct versions *versions, uint64_t version)
+bool versions_needed(struct versions *versions, uint64_t version, uint64_t superseded)
 {
     if (atomic_load_explicit(&versions->snapshot_count, memory_order_relaxed) == 0)
         return false; /* relaxed: it changes under the append lock, which the caller holds */
     mutex_lock(&versions->mu);
-    bool needed = versions->newest != NULL && versions->newest->version >= version;
+    const struct kvs_snapshot *keeper = newest_below(versions, superseded);
+    bool needed = keeper != NULL && keeper->version >= version;
     mutex_unlock(&versions->mu);
     return needed;
 }

@@ -50,14 +50,15 @@ void versions_done(struct versions *versions);
 /* Called for entries that are dropped: their record is dead. With versions.mu held. */
 typedef void version_dead_fn(void *ctx, const struct slot_info *slot);
 
-/* Adds the record @slot of @key, replaced by @superseded. *ret_entry may be NULL. Kept by the newest snapshot if it sees it; else by
- * the caller, who drops it with versions_drop(). KVS_NO_MEMORY. */
+/* Adds the record @slot of @key, hidden since @superseded: by the record that replaces it, or by a range removal before that. *ret_entry
+ * may be NULL. Kept by the newest snapshot that sees it; if none does by the caller, who drops it with versions_drop().
+ * KVS_NO_MEMORY. */
 KVS_MUST_CHECK enum kvs_status versions_add(struct versions *versions, struct kvs_bytes key,
                                             const struct slot_info *slot, uint64_t superseded,
                                             struct version_entry **ret_entry);
 
-/* Would the newest snapshot see a record of @version? Under the append lock. */
-bool versions_needed(struct versions *versions, uint64_t version);
+/* Does a snapshot see a record of @version that @superseded has hidden? Under the append lock. */
+bool versions_needed(struct versions *versions, uint64_t version, uint64_t superseded);
 
 /* Gives up an entry of versions_add(): when no snapshot keeps it, it goes (and @dead is called unless NULL). */
 void versions_drop(struct versions *versions, struct version_entry *entry, version_dead_fn *dead,

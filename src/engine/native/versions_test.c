@@ -42,7 +42,7 @@ TEST(a_snapshot_finds_the_version_it_sees_and_no_other)
     versions_init(&versions);
     struct kvs_snapshot *at_10 = open_at(&versions, 10);
     struct kvs_snapshot *at_25 = open_at(&versions, 25);
-    assert_true(versions_needed(&versions, 5));
+    assert_true(versions_needed(&versions, 5, 100));
     add(&versions, "a", 1, 5, 20);
     add(&versions, "a", 2, 20, 30);
     struct slot_info found;
@@ -53,7 +53,7 @@ TEST(a_snapshot_finds_the_version_it_sees_and_no_other)
     assert_int_equal(versions_find(&versions, BYTES("a"), 4, &found), KVS_NOT_FOUND);
     assert_int_equal(versions_find(&versions, BYTES("a"), 30, &found), KVS_NOT_FOUND);
     assert_int_equal(versions_find(&versions, BYTES("b"), 10, &found), KVS_NOT_FOUND);
-    assert_false(versions_needed(&versions, 26));
+    assert_false(versions_needed(&versions, 26, 100));
     versions_snapshot_close(&versions, at_10, count_dead, NULL);
     versions_snapshot_close(&versions, at_25, count_dead, NULL);
     versions_done(&versions);
