@@ -76,6 +76,7 @@ enum kvs_status address_parse(const char *text, struct address *ret)
     char ip[ADDRESS_CHARS];
     size_t len = 0;
     const char *colon = NULL;
+    const char *start = text;
     uint16_t port = 0;
 
     if (text[0] == '[') {
@@ -84,7 +85,7 @@ enum kvs_status address_parse(const char *text, struct address *ret)
             goto bad;
         len = (size_t)(close - text - 1);
         colon = close + 1;
-        text++;
+        start = text + 1;
     } else {
         colon = strchr(text, ':');
         if (colon == NULL || strchr(colon + 1, ':') != NULL)
@@ -93,7 +94,7 @@ enum kvs_status address_parse(const char *text, struct address *ret)
     }
     if (len >= sizeof ip || !parse_port(colon + 1, &port))
         goto bad;
-    memcpy(ip, text, len);
+    memcpy(ip, start, len);
     ip[len] = '\0';
     if (address_parse_ip(ip, port, ret) == KVS_OK)
         return KVS_OK;

@@ -176,6 +176,8 @@ static void command_job_done(struct job *job)
     if (job->out.failed != KVS_OK)
         out->failed = job->out.failed;
     buf_append(out, job->out.data, job->out.len);
+    for (size_t i = 0; i < job->reply.stream_count; i++)
+        job->reply.streams[i].out_off += at; /* the job's output began at 0 */
     session_replied(session, out, at, &job->reply, &job->result, job->took_ns);
     session_run(session);
 }

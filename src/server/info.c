@@ -280,23 +280,23 @@ static void print_kvs(struct server *server, struct buf *out)
 }
 
 static const struct section {
-    const char *name; /* lower case; shown with a capital */
+    const char *name;
     bool by_default;
     void (*print)(struct server *server, struct buf *out);
 } sections_table[] = {
-    { "server", true, print_server },
-    { "clients", true, print_clients },
-    { "memory", true, print_memory },
-    { "persistence", true, print_persistence },
-    { "stats", true, print_stats },
-    { "replication", true, print_replication },
-    { "cpu", true, print_cpu },
-    { "modules", true, print_nothing },
-    { "commandstats", false, print_commands },
-    { "errorstats", true, print_errors },
-    { "cluster", true, print_cluster },
-    { "keyspace", true, print_keyspace },
-    { "kvs", true, print_kvs },
+    { "Server", true, print_server },
+    { "Clients", true, print_clients },
+    { "Memory", true, print_memory },
+    { "Persistence", true, print_persistence },
+    { "Stats", true, print_stats },
+    { "Replication", true, print_replication },
+    { "CPU", true, print_cpu },
+    { "Modules", true, print_nothing },
+    { "Commandstats", false, print_commands },
+    { "Errorstats", true, print_errors },
+    { "Cluster", true, print_cluster },
+    { "Keyspace", true, print_keyspace },
+    { "Kvs", true, print_kvs },
 };
 
 static bool wanted(const struct section *section, const struct kvs_bytes *names, size_t count)
@@ -322,8 +322,7 @@ void info_print(struct server *server, const struct kvs_bytes *sections, size_t 
         const struct section *section = &sections_table[i];
         if (!wanted(section, sections, count))
             continue;
-        buf_printf(out, "%s# %c%s\r\n", first ? "" : "\r\n",
-                   toupper((unsigned char)section->name[0]), section->name + 1);
+        buf_printf(out, "%s# %s\r\n", first ? "" : "\r\n", section->name);
         first = false;
         section->print(server, out);
     }

@@ -133,8 +133,8 @@ bool outbox_cut_at_fence(struct outbox *outbox, void (*close)(void *ctx, struct 
     return true;
 }
 
-enum kvs_status outbox_add_streams(struct outbox *outbox, size_t index,
-                                   const struct reply_stream *streams, size_t count)
+enum kvs_status outbox_add_streams(struct outbox *outbox, const struct reply_stream *streams,
+                                   size_t count)
 {
     if (count == 0)
         return KVS_OK;
@@ -147,7 +147,7 @@ enum kvs_status outbox_add_streams(struct outbox *outbox, size_t index,
     outbox->streams = more;
     for (size_t i = 0; i < count; i++) {
         more[outbox->stream_count++] = (struct outbox_stream){
-            .off = outbox_off(outbox, index + streams[i].out_off),
+            .off = outbox_off(outbox, streams[i].out_off),
             .reader = streams[i].reader,
             .value_off = streams[i].value_off,
             .left = streams[i].value_bytes,

@@ -87,8 +87,8 @@ uint64_t outbox_waits_for(const struct outbox *outbox);
 bool outbox_cut_at_fence(struct outbox *outbox, void (*close)(void *ctx, struct kvs_reader *reader),
                          void *ctx);
 
-/* Takes over the streams of a reply that begins at @index of the active buffer. KVS_NO_MEMORY: they are still the reply's. */
-KVS_MUST_CHECK enum kvs_status outbox_add_streams(struct outbox *outbox, size_t index,
+/* Takes over the streams of a reply in the active buffer. KVS_NO_MEMORY: they are still the reply's. */
+KVS_MUST_CHECK enum kvs_status outbox_add_streams(struct outbox *outbox,
                                                   const struct reply_stream *streams, size_t count);
 
 static inline bool outbox_has_streams(const struct outbox *outbox)

@@ -225,8 +225,7 @@ void session_replied(struct session *session, struct buf *out, size_t at, struct
     if (unlikely(reply->error_count != 0))
         note_errors(reactor, out, at, reply->error_count);
     if (unlikely(reply->stream_count != 0)) {
-        if (outbox_add_streams(&session->outbox, at, reply->streams, reply->stream_count) !=
-            KVS_OK) {
+        if (outbox_add_streams(&session->outbox, reply->streams, reply->stream_count) != KVS_OK) {
             for (size_t i = 0; i < reply->stream_count; i++)
                 reply->reader_close(reply->reader_ctx, reply->streams[i].reader);
             out->failed = KVS_NO_MEMORY;
