@@ -41,7 +41,9 @@ enum {
 };
 
 KVS_MUST_CHECK enum kvs_status index_new(const struct index_owner *owner, struct index **ret);
-void index_free(struct index *index); /* no reader may be inside; NULL is allowed */
+void index_free(
+    struct index
+        *index); /* no reader may be inside, nor the caller in a section; NULL is allowed */
 
 /*
  * Offers the locators whose tag fits @key to @match, until it says INDEX_MATCH (then *ret_locator is that one and the
@@ -63,8 +65,8 @@ void index_prefetch(struct index *index, struct kvs_bytes key);
 /*
  * Puts @locator for @key. @replaced 0: inserts a new slot (the key must not have one). Else the slot that holds @replaced
  * is overwritten in place. An insert may have to split a leaf, and so load keys: KVS_WOULD_BLOCK (only with @no_block),
- * KVS_NO_MEMORY or the owner's failure, with nothing changed. KVS_NOT_FOUND: no slot holds @replaced. Mutator; not inside an
- * epoch section when it may wait.
+ * KVS_NO_MEMORY or the owner's failure, with nothing changed; KVS_INVALID if it comes upon the key in another slot. An
+ * overwrite never fails but with KVS_NOT_FOUND: no slot holds @replaced. Mutator; not inside an epoch section when it may wait.
  */
 KVS_MUST_CHECK enum kvs_status index_put(struct index *index, struct kvs_bytes key,
                                          uint64_t replaced, uint64_t locator, bool no_block);
@@ -77,7 +79,8 @@ enum kvs_status index_remove(struct index *index, struct kvs_bytes key, uint64_t
  * @from: keys >= @from (or > with @exclusive); in reverse keys <= @from (or <). @unbounded: from the first (last) key,
  * @from ignored. *ret_count 0: the end. Each locator was in the index at some moment of the call, and every key that was in
  * the index for the whole call between the first and the last returned is there, once. Not inside an epoch section.
- * Errors: KVS_WOULD_BLOCK, the owner's.
+ * It may stop before @max is reached, so go on until *ret_count is 0. Errors: KVS_WOULD_BLOCK (only with @no_block, and when
+ * there is nothing before what blocks), KVS_NO_MEMORY, KVS_CORRUPT (the owner denies a locator that stays), the owner's.
  */
 enum {
     INDEX_SCAN_MIN = 128
