@@ -29,6 +29,32 @@ void log_account(struct log *log, uint64_t locator, int64_t stored_bytes, int64_
         ;
 }
 
+static struct segment *segment_of(struct log *log, uint64_t locator)
+{
+    /* acquire: pairs with: segment_new */
+    return atomic_load_explicit(&log->slots[locator_slot(locator)].segment, memory_order_acquire);
+}
+
+void log_account_idle(struct log *log, uint64_t locator, uint32_t stored_bytes)
+{
+    struct segment *segment = segment_of(log, locator);
+    if (segment != NULL) /* relaxed: a figure */
+        atomic_fetch_add_explicit(&segment->idle_bytes, stored_bytes, memory_order_relaxed);
+}
+
+void log_note_stale(struct log *log, uint64_t locator, uint64_t version)
+{
+    struct segment *segment = segment_of(log, locator);
+    if (segment == NULL)
+        return;
+    /* relaxed: it only gets smaller, and who relies on it has been behind the append lock since. */
+    uint64_t least = atomic_load_explicit(&segment->stale_version, memory_order_relaxed);
+    while (version < least &&
+           !atomic_compare_exchange_weak_explicit(&segment->stale_version, &least, version,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
 uint64_t log_segment_of(struct log *log, uint64_t locator)
 {
     const struct segment *segment = atomic_load_explicit(&log->slots[locator_slot(locator)].segment,
@@ -61,11 +87,14 @@ static void describe(const struct segment *segment, struct log_segment_info *ret
         .bytes = end,
         .live_bytes =
             not_negative(atomic_load_explicit(&segment->live_bytes, memory_order_relaxed)),
+        .idle_bytes =
+            not_negative(atomic_load_explicit(&segment->idle_bytes, memory_order_relaxed)),
         .expiring_bytes =
             not_negative(atomic_load_explicit(&segment->expiring_bytes, memory_order_relaxed)),
         .expire_max_ms = atomic_load_explicit(&segment->expire_max_ms, memory_order_relaxed),
         .min_version = atomic_load_explicit(&segment->min_version, memory_order_relaxed),
         .max_version = atomic_load_explicit(&segment->max_version, memory_order_relaxed),
+        .stale_version = atomic_load_explicit(&segment->stale_version, memory_order_relaxed),
     };
 }
 

@@ -199,6 +199,12 @@ uint64_t log_durable(struct log *log)
 static enum kvs_status wait_for(struct log *log, uint64_t position, bool sync)
 {
     uint64_t last = log_last_version(log);
+    if (position > last) {
+        /* A batch may be readable a moment before it is published: behind the lock it is. */
+        mutex_lock(&log->append_mu);
+        last = log_last_version(log);
+        mutex_unlock(&log->append_mu);
+    }
     if (position > last)
         position = last; /* nothing beyond exists to wait for */
     for (;;) {

@@ -254,7 +254,9 @@ TEST(segment_headers_are_refused_when_changed_newer_or_foreign)
     struct segment_header got;
     segment_header_encode(&header, bytes);
     assert_ok(segment_header_decode(bytes, "x", &got));
-    assert_memory_equal(&got, &header, sizeof header);
+    assert_memory_equal(got.store_id, header.store_id, STORE_ID_BYTES);
+    assert_true(got.id == 12 && got.incarnation == 99 && got.base == 4096 &&
+                got.capacity == 65536 && got.slot == 7 && got.side && got.created_ms == 0);
     for (size_t at = 0; at < sizeof bytes; at++) {
         bytes[at] ^= 0x40;
         assert_int_not_equal(segment_header_decode(bytes, "x", &got), KVS_OK);

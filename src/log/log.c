@@ -407,6 +407,11 @@ enum kvs_status log_close(struct log *log)
 
 /* ---- Memory ---- */
 
+void log_set_memory(struct log *log, uint64_t memory_bytes)
+{
+    log->memory_bytes = memory_bytes;
+}
+
 void log_trim(struct log *log)
 {
     if (log->background == false)

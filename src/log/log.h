@@ -218,6 +218,12 @@ enum kvs_status log_side_close(struct log_side *side);
 /* The record at @locator has begun (+stored_bytes) or ceased (-stored_bytes) to live; @expire_ms as in the record. */
 void log_account(struct log *log, uint64_t locator, int64_t stored_bytes, int64_t expire_ms);
 
+/* The tombstone at @locator, counted as living, is needed only as long as something older that it hides is on disk. */
+void log_account_idle(struct log *log, uint64_t locator, uint32_t stored_bytes);
+
+/* The value of @version at @locator has been superseded, or copied: while it is on disk, what hides it has to stay there too. */
+void log_note_stale(struct log *log, uint64_t locator, uint64_t version);
+
 struct log_segment_info {
     uint64_t id; /* unique for ever, ascending by creation */
     uint32_t slot;
@@ -227,10 +233,12 @@ struct log_segment_info {
     bool resident;
     uint64_t bytes; /* of records and headers */
     uint64_t live_bytes;
+    uint64_t idle_bytes;     /* live bytes of tombstones that nothing refers to */
     uint64_t expiring_bytes; /* live bytes with an expiry */
     int64_t expire_max_ms;   /* latest expiry ever accounted here */
     uint64_t min_version;    /* of any record ever in it; UINT64_MAX when empty */
     uint64_t max_version;
+    uint64_t stale_version; /* the smallest of a superseded value in it; UINT64_MAX: there is none */
 };
 
 /* The id of the segment that @locator lies in; 0: it is gone. Of two copies of a record, the one with the larger (id, offset)
@@ -253,6 +261,9 @@ KVS_MUST_CHECK enum kvs_status log_roll(struct log *log);
 
 /* Frees memory of the coldest resident sealed segments until the budget holds. Called by the owner now and then. */
 void log_trim(struct log *log);
+
+/* Changes the budget: what the owner needs for other things is not the log's. One thread, the one that calls log_trim(). */
+void log_set_memory(struct log *log, uint64_t memory_bytes);
 
 /* Store time: the larger of the wall clock and the time in the log, in ms; never goes back. */
 int64_t log_now_ms(struct log *log);

@@ -123,6 +123,7 @@ enum kvs_status segment_new(struct log *log, const struct segment_header *header
     atomic_init(&segment->written, SEGMENT_HEADER_BYTES);
     atomic_init(&segment->synced, SEGMENT_HEADER_BYTES);
     atomic_init(&segment->min_version, UINT64_MAX);
+    atomic_init(&segment->stale_version, UINT64_MAX);
 
     struct slot *slot = segment->slot;
     /* relaxed: published by the segment below, and by the frame. */

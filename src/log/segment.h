@@ -82,10 +82,12 @@ struct segment {
 
     /* Accounting. Relaxed: figures, nothing is ordered by them. */
     _Atomic int64_t live_bytes;
+    _Atomic int64_t idle_bytes;
     _Atomic int64_t expiring_bytes;
     _Atomic int64_t expire_max_ms;
     _Atomic uint64_t min_version;
     _Atomic uint64_t max_version;
+    _Atomic uint64_t stale_version; /* the smallest of a superseded value; UINT64_MAX: none */
 
     struct segment *commit_next; /* main: the next younger one; GUARDED_BY(append_mu) */
     struct segment *reap_next;   /* GUARDED_BY(reap_mu) */
