@@ -51,6 +51,7 @@ static void run(struct server_process *server, const char *const *args)
         assert_true(argc < ARGS_MAX - 1);
         argv[argc++] = strdup(*args);
     }
+    (void)unlink(server->log); /* what an earlier one said must not be taken for its words */
     server->pid = fork();
     assert_true(server->pid >= 0);
     if (server->pid == 0) {
@@ -247,15 +248,14 @@ static size_t fill(struct wire *wire)
 
 const struct resp_value *wire_read(struct wire *wire)
 {
-    static struct resp_value value;
     for (;;) {
         size_t used = 0;
         struct kvs_bytes input = bytes_from(buf_bytes(&wire->in), wire->in_used);
         enum kvs_status status =
-            input.len == 0 ? KVS_WOULD_BLOCK : resp_read(&wire->reader, input, &value, &used);
+            input.len == 0 ? KVS_WOULD_BLOCK : resp_read(&wire->reader, input, &wire->value, &used);
         if (status == KVS_OK) {
             wire->in_used += used;
-            return &value;
+            return &wire->value;
         }
         if (status != KVS_WOULD_BLOCK)
             fail_msg("not RESP: '%.*s'", (int)(input.len < 200 ? input.len : 200),

@@ -48,6 +48,7 @@ struct wire {
     struct buf in;
     size_t in_used;
     struct resp_reader reader;
+    struct resp_value value;
     struct buf out;
     struct buf shown;
 };
