@@ -147,3 +147,26 @@ TEST(a_cancelled_batch_leaves_no_trace)
     assert_ok(world_close(&world));
     world_done(&world);
 }
+
+TEST(versions_lost_by_a_session_that_continued_a_segment_never_come_again)
+{
+    for (int written = 0; written < 2; written++) {
+        struct world world;
+        memory_world(&world);
+        world_reopen(&world);
+        world.acknowledged = put(&world, 1, 100);
+        assert_ok(world_close(&world));
+        world_reopen(&world);
+        uint64_t lost = put(&world, 1, 100); /* seen by readers, never synced */
+        if (written)
+            assert_ok(log_wait_written(world.log, lost));
+        io_memory_crash(world.memory, 0);
+        (void)log_close(world.log);
+        world_reopen(&world);
+        assert_int_equal(world_compare(&world), 1);
+        world_forget_lost(&world, 1);
+        assert_true(put(&world, 1, 100) > lost);
+        assert_ok(world_close(&world));
+        world_done(&world);
+    }
+}
