@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "concurrent/epoch.h"
-#include "log/testing.h"
+#include "log/world_test.h"
 
 static void fault_world(struct world *world)
 {

@@ -2,7 +2,7 @@
  * crash_test.c - a power cut at every call, and what the next opening finds: every acknowledged batch, whole batches only, the
  * first ones of the history, and never a version twice.
  */
-#include "log/testing.h"
+#include "log/world_test.h"
 
 /* Under a sanitizer, fewer of the crashes: they find the same. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)

@@ -1,7 +1,7 @@
 /*
  * damage_test.c - damage is refused and named, a torn tail is cut, and neither is taken for the other.
  */
-#include "log/testing.h"
+#include "log/world_test.h"
 
 static void memory_world(struct world *world)
 {

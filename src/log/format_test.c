@@ -3,7 +3,7 @@
  */
 #include "base/crc.h"
 #include "log/manifest.h"
-#include "log/testing.h"
+#include "log/world_test.h"
 
 TEST(every_size_fits_its_class_and_little_more)
 {

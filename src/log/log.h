@@ -238,7 +238,8 @@ struct log_segment_info {
     int64_t expire_max_ms;   /* latest expiry ever accounted here */
     uint64_t min_version;    /* of any record ever in it; UINT64_MAX when empty */
     uint64_t max_version;
-    uint64_t stale_version; /* the smallest of a superseded value in it; UINT64_MAX: there is none */
+    uint64_t
+        stale_version; /* the smallest of a superseded value in it; UINT64_MAX: there is none */
 };
 
 /* The id of the segment that @locator lies in; 0: it is gone. Of two copies of a record, the one with the larger (id, offset)

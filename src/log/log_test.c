@@ -1,7 +1,7 @@
 /*
  * log_test.c - the log as its owner uses it: append, commit, read, close, open again.
  */
-#include "log/testing.h"
+#include "log/world_test.h"
 
 static void memory_world(struct world *world)
 {

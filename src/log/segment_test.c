@@ -2,7 +2,7 @@
  * segment_test.c - rolling, side writers, pins, dropping, memory, scanning.
  */
 #include "concurrent/epoch.h"
-#include "log/testing.h"
+#include "log/world_test.h"
 
 static void memory_world(struct world *world)
 {

@@ -1,12 +1,12 @@
 /*
- * testing.h - what the tests of this room share: a log on a simulated disk, and a history of batches to compare it with.
+ * world_test.h - what the tests of this room share: a log on a simulated disk, and a history of batches to compare it with.
  *
  * A history remembers every batch that was published: its version, and from its number everything it held. What an opening
  * shows is checked against it: every record shown belongs to a batch of the history and is right byte for byte, every batch is
  * there whole or not at all, the batches that are there are the first ones, and those that were acknowledged are among them.
  */
-#ifndef LOG_TESTING_H
-#define LOG_TESTING_H
+#ifndef LOG_WORLD_TEST_H
+#define LOG_WORLD_TEST_H
 
 #include <inttypes.h>
 #include <stdio.h>
