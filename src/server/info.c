@@ -105,7 +105,8 @@ static void print_memory(struct server *server, struct buf *out)
     uint64_t now;
     uint64_t peak;
     resident(&now, &peak);
-    print_bytes(out, "used_memory", heap.uordblks + heap.hblkhd);
+    uint64_t used = heap.uordblks + heap.hblkhd;
+    print_bytes(out, "used_memory", used != 0 ? used : now); /* some allocators do not tell */
     print_bytes(out, "used_memory_rss", now);
     print_bytes(out, "used_memory_peak", peak);
     print_bytes(out, "total_system_memory",

@@ -4,7 +4,8 @@ set -eu
 
 engine=$1
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kvs-test-XXXXXX")
-"$KVS_BIN/kvs-server" --port 0 --dir "$dir/data" --engine "$engine" 2>"$dir/log" &
+: >"$dir/log"
+"$KVS_BIN/kvs-server" --port 0 --dir "$dir/data" --engine "$engine" 2>>"$dir/log" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$dir"' EXIT
 port=
@@ -63,6 +64,7 @@ import sys
 import redis
 
 r = redis.Redis(port=int(sys.argv[1]))
+assert r.flushall() is True
 assert r.set("py", b"\x00\xff") is True
 assert r.get("py") == b"\x00\xff"
 assert r.set("py", "x", nx=True) is None
