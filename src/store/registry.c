@@ -10,15 +10,10 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "engine/memory/memory.h"
-
-#ifdef KVS_HAVE_NATIVE
 #include "engine/native/native.h"
-#endif
 
 static const struct kvs_engine_ops *const engines[] = {
-#ifdef KVS_HAVE_NATIVE
     &native_engine_ops,
-#endif
     &memory_engine_ops,
 };
 
