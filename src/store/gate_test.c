@@ -1,6 +1,8 @@
 /*
  * gate_test.c - nobody is inside while the gate is closed, and nobody waits for ever.
  */
+#include <sched.h>
+
 #include "store/gate.h"
 #include "tests/harness/test.h"
 
@@ -58,6 +60,38 @@ TEST(writers_and_holders_exclude_each_other)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_int_equal(atomic_load_explicit(&wrong, memory_order_relaxed), 0);
     assert_int_equal(gate_closings(&gate), HOLDERS * (ROUNDS / 10));
+    gate_done(&gate);
+}
+
+static void *close_once(void *arg)
+{
+    gate_close(&gate);
+    /* release: pairs with the load in the test below */
+    atomic_store_explicit((atomic_bool *)arg, true, memory_order_release);
+    gate_open(&gate);
+    return NULL;
+}
+
+TEST(closing_waits_for_those_inside)
+{
+    unsigned stripe;
+    pthread_t thread;
+    atomic_bool closed = false;
+    gate_init(&gate);
+    assert_ok(gate_enter(&gate, true, &stripe));
+    assert_int_equal(pthread_create(&thread, NULL, close_once, &closed), 0);
+    unsigned second;
+    while (gate_enter(&gate, true, &second) == KVS_OK) { /* until the other has begun to close it */
+        gate_leave(&gate, second);
+        (void)sched_yield();
+    }
+    for (int i = 0; i < 2000; i++) { /* a good while, in which it must not get through */
+        assert_false(atomic_load_explicit(&closed, memory_order_acquire));
+        (void)sched_yield();
+    }
+    gate_leave(&gate, stripe);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(atomic_load_explicit(&closed, memory_order_acquire));
     gate_done(&gate);
 }
 
