@@ -5,6 +5,11 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
+
+enum {
+    PATIENCE_S = 30
+};
 
 static volatile sig_atomic_t asked;
 
@@ -12,6 +17,8 @@ static void note(int signal)
 {
     (void)signal;
     asked = 1;
+    (void)alarm(
+        PATIENCE_S); /* whose signal ends the program, should a server not answer any more */
 }
 
 void interrupt_catch(void)

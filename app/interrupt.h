@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* From now on the first of either signal sets a flag, and interrupts a read(); a second one ends the program. */
+/* From now on the first of either signal sets a flag, and interrupts a read(); a second one, or half a minute, ends the program. */
 void interrupt_catch(void);
 bool interrupt_asked(void);
 
