@@ -21,8 +21,7 @@ KVS_MUST_CHECK enum kvs_status connection_set_text(struct command_ctx *ctx, char
 /* Answers that this program has no such thing (a member of the host is missing). Returns KVS_OK. */
 enum kvs_status connection_unavailable(struct command_ctx *ctx);
 
-/* Answers @lines (NULL ends them) the way every HELP of Redis does: a head line, these, and HELP's own two. */
-enum kvs_status connection_help(struct command_ctx *ctx, const char *container,
-                                const char *const *lines);
+/* Answers what the table says of @container's subcommands, in the form of every HELP of Redis: a head line, then pairs of lines. */
+enum kvs_status connection_help(struct command_ctx *ctx, const char *container);
 
 #endif

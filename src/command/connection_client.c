@@ -29,21 +29,37 @@ enum kvs_status connection_unavailable(struct command_ctx *ctx)
     return KVS_OK;
 }
 
-enum kvs_status connection_help(struct command_ctx *ctx, const char *container,
-                                const char *const *lines)
+/* The line of @row behind its container's name, which is @skip characters long, and what it does. */
+static void reply_help(struct reply *reply, const struct command *row, size_t skip)
 {
+    char text[512]; /* the longest syntax is half of it; a longer one would only be cut */
+    (void)snprintf(text, sizeof text, "%s%s%s", row->name + skip, row->syntax[0] != '\0' ? " " : "",
+                   row->syntax);
+    reply_status(reply, text);
+    (void)snprintf(text, sizeof text, "    %s.", row->summary);
+    reply_status(reply, text);
+}
+
+enum kvs_status connection_help(struct command_ctx *ctx, const char *container)
+{
+    size_t total;
     size_t count = 0;
-    while (lines[count] != NULL)
+    size_t skip = strlen(container) + 1;
+    const struct command *row = command_table(&total);
+    const struct command *end = row + total;
+    while (row < end &&
+           (strncmp(row->name, container, skip - 1) != 0 || row->name[skip - 1] != '|'))
+        row++;
+    while (row + count < end && strncmp(row[count].name, container, skip - 1) == 0 &&
+           row[count].name[skip - 1] == '|')
         count++;
     char head[128];
     (void)snprintf(head, sizeof head,
                    "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", container);
-    reply_array(ctx->reply, count + 3);
+    reply_array(ctx->reply, 1 + 2 * count);
     reply_status(ctx->reply, head);
     for (size_t i = 0; i < count; i++)
-        reply_status(ctx->reply, lines[i]);
-    reply_status(ctx->reply, "HELP");
-    reply_status(ctx->reply, "    Prints this help.");
+        reply_help(ctx->reply, &row[i], skip);
     return KVS_OK;
 }
 
@@ -318,42 +334,5 @@ enum kvs_status cmd_client_kill(struct command_ctx *ctx)
 
 enum kvs_status cmd_client_help(struct command_ctx *ctx)
 {
-    static const char *const lines[] = {
-        "GETNAME",
-        "    Return the name of the current connection.",
-        "ID",
-        "    Return the ID of the current connection.",
-        "INFO",
-        "    Return information about the current client connection.",
-        "KILL <ip:port>",
-        "    Kill connection made from <ip:port>.",
-        "KILL <option> <value> [<option> <value> [...]]",
-        "    Kill connections. Options are:",
-        "    * ADDR (<ip:port>|<unixsocket>:0)",
-        "      Kill connections made from the specified address",
-        "    * LADDR (<ip:port>|<unixsocket>:0)",
-        "      Kill connections made to specified local address",
-        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
-        "      Kill connections by type.",
-        "    * USER <username>",
-        "      Kill connections authenticated by <username>.",
-        "    * SKIPME (YES|NO)",
-        "      Skip killing current connection (default: yes).",
-        "LIST [options ...]",
-        "    Return information about client connections. Options:",
-        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
-        "      Return clients of specified type.",
-        "SETNAME <name>",
-        "    Assign the name <name> to the current connection.",
-        "SETINFO <option> <value>",
-        "    Set client meta attr. Options are:",
-        "    * LIB-NAME: the client lib name.",
-        "    * LIB-VER: the client lib version.",
-        "NO-EVICT (ON|OFF)",
-        "    Protect current client connection from eviction.",
-        "NO-TOUCH (ON|OFF)",
-        "    Will not touch LRU/LFU stats when this mode is on.",
-        NULL,
-    };
-    return connection_help(ctx, "CLIENT", lines);
+    return connection_help(ctx, "CLIENT");
 }

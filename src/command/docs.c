@@ -1,5 +1,5 @@
 /*
- * docs.c - key uses, tips, argument trees and histories of the commands.
+ * docs.c - key uses, tips and argument trees of the commands.
  *
  * Redis keeps argument trees as nested structures; one line of text each is easier to read and to keep right, and is only taken
  * apart when somebody asks for COMMAND DOCS.
@@ -12,12 +12,8 @@
 
 static const struct command_docs rows[] = {
     { .name = "APPEND", .key_flags = "RW insert", .arguments = "key key@0,value string" },
-    { .name = "AUTH",
-      .arguments = "username string^6.0.0?,password string",
-      .history = "6.0.0 Added ACL style (username and password)." },
-    { .name = "BGSAVE",
-      .arguments = "schedule pure-token=SCHEDULE^3.2.2?",
-      .history = "3.2.2 Added the `SCHEDULE` option." },
+    { .name = "AUTH", .arguments = "username string^6.0.0?,password string" },
+    { .name = "BGSAVE", .arguments = "schedule pure-token=SCHEDULE^3.2.2?" },
     { .name = "CAS",
       .key_flags = "RW access update",
       .arguments = "key key@0,expected string,new string" },
@@ -28,19 +24,12 @@ static const struct command_docs rows[] = {
           "integer=ID^2.8.12?,normal_master_slave_pubsub oneof=TYPE^2.8.12?(normal "
           "pure-token=NORMAL,master pure-token=MASTER^3.2.0,slave pure-token=SLAVE,replica "
           "pure-token=REPLICA^5.0.0,pubsub pure-token=PUBSUB),username string=USER?,ip:port "
-          "string=ADDR?,ip:port string=LADDR^6.2.0?,yes/no string=SKIPME?))",
-      .history = "2.8.12 Added new filter format.\n2.8.12 `ID` option.\n3.2.0 Added `master` type "
-                 "in for `TYPE` option.\n5.0.0 Replaced `slave` `TYPE` with `replica`. `slave` "
-                 "still supported for backward compatibility.\n6.2.0 `LADDR` option." },
+          "string=ADDR?,ip:port string=LADDR^6.2.0?,yes/no string=SKIPME?))" },
     { .name = "CLIENT|LIST",
       .tips = "nondeterministic_output",
       .arguments = "normal_master_replica_pubsub oneof=TYPE^5.0.0?(normal pure-token=NORMAL,master "
                    "pure-token=MASTER,replica pure-token=REPLICA,pubsub pure-token=PUBSUB),id "
-                   "block=ID^6.2.0?(client-id integer*)",
-      .history = "2.8.12 Added unique client `id` field.\n5.0.0 Added optional `TYPE` "
-                 "filter.\n6.0.0 Added `user` field.\n6.2.0 Added `argv-mem`, `tot-mem`, `laddr` "
-                 "and `redir` fields and the optional `ID` filter.\n7.0.0 Added `resp`, "
-                 "`multi-mem`, `rbs` and `rbp` fields.\n7.0.3 Added `ssub` field." },
+                   "block=ID^6.2.0?(client-id integer*)" },
     { .name = "CLIENT|NO-EVICT",
       .arguments = "enabled oneof(on pure-token=ON,off pure-token=OFF)" },
     { .name = "CLIENT|NO-TOUCH",
@@ -54,19 +43,15 @@ static const struct command_docs rows[] = {
       .arguments = "command-name string?*" },
     { .name = "COMMAND|INFO",
       .tips = "nondeterministic_output_order",
-      .arguments = "command-name string?*",
-      .history = "7.0.0 Allowed to be called with no argument to get info on all commands." },
+      .arguments = "command-name string?*" },
     { .name = "COMMAND|LIST",
       .tips = "nondeterministic_output_order",
       .arguments = "filterby oneof=FILTERBY?(module-name string=MODULE,category "
                    "string=ACLCAT,pattern pattern=PATTERN)" },
-    { .name = "CONFIG|GET",
-      .arguments = "parameter block*(parameter string)",
-      .history = "7.0.0 Added the ability to pass multiple pattern parameters in one call" },
+    { .name = "CONFIG|GET", .arguments = "parameter block*(parameter string)" },
     { .name = "CONFIG|SET",
       .tips = "request_policy:all_nodes,response_policy:all_succeeded",
-      .arguments = "parameter_value block*(parameter string,value string)",
-      .history = "7.0.0 Added the ability to set multiple parameters in one call." },
+      .arguments = "parameter_value block*(parameter string,value string)" },
     { .name = "COUNTPREFIX", .arguments = "prefix string" },
     { .name = "DBSIZE", .tips = "request_policy:all_shards,response_policy:agg_sum" },
     { .name = "DECR", .key_flags = "RW access update", .arguments = "key key@0" },
@@ -83,34 +68,27 @@ static const struct command_docs rows[] = {
     { .name = "EXISTS",
       .key_flags = "RO",
       .tips = "request_policy:multi_shard,response_policy:agg_sum",
-      .arguments = "key key@0*",
-      .history = "3.0.3 Accepts multiple `key` arguments." },
+      .arguments = "key key@0*" },
     { .name = "EXPIRE",
       .key_flags = "RW update",
       .arguments = "key key@0,seconds integer,condition oneof^7.0.0?(nx pure-token=NX,xx "
-                   "pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
-      .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+                   "pure-token=XX,gt pure-token=GT,lt pure-token=LT)" },
     { .name = "EXPIREAT",
       .key_flags = "RW update",
       .arguments = "key key@0,unix-time-seconds unix-time,condition oneof^7.0.0?(nx "
-                   "pure-token=NX,xx pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
-      .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+                   "pure-token=NX,xx pure-token=XX,gt pure-token=GT,lt pure-token=LT)" },
     { .name = "EXPIRETIME", .key_flags = "RO access", .arguments = "key key@0" },
     { .name = "FLUSHALL",
       .tips = "request_policy:all_shards,response_policy:all_succeeded",
-      .arguments = "async oneof?(async pure-token=ASYNC^4.0.0,sync pure-token=SYNC^6.2.0)",
-      .history = "4.0.0 Added the `ASYNC` flushing mode modifier.\n6.2.0 Added the `SYNC` flushing "
-                 "mode modifier." },
+      .arguments = "async oneof?(async pure-token=ASYNC^4.0.0,sync pure-token=SYNC^6.2.0)" },
     { .name = "FLUSHDB",
       .tips = "request_policy:all_shards,response_policy:all_succeeded",
-      .arguments = "async oneof?(async pure-token=ASYNC^4.0.0,sync pure-token=SYNC^6.2.0)",
-      .history = "4.0.0 Added the `ASYNC` flushing mode modifier.\n6.2.0 Added the `SYNC` flushing "
-                 "mode modifier." },
+      .arguments = "async oneof?(async pure-token=ASYNC^4.0.0,sync pure-token=SYNC^6.2.0)" },
     { .name = "GET", .key_flags = "RO access", .arguments = "key key@0" },
     { .name = "GETDEL", .key_flags = "RW access delete", .arguments = "key key@0" },
     { .name = "GETEX",
       .key_flags = "RW access update",
-      .key_notes = "RW and UPDATE because it changes the TTL",
+      .key_notes = "also writes: its options change the expiry",
       .arguments = "key key@0,expiration oneof?(seconds integer=EX,milliseconds "
                    "integer=PX,unix-time-seconds unix-time=EXAT,unix-time-milliseconds "
                    "unix-time=PXAT,persist pure-token=PERSIST)" },
@@ -122,12 +100,10 @@ static const struct command_docs rows[] = {
       .arguments = "key key@0,value string",
       .doc_flags = "deprecated",
       .deprecated_since = "6.2.0",
-      .replaced_by = "`SET` with the `!GET` argument" },
+      .replaced_by = "`SET key value GET`" },
     { .name = "HELLO",
       .arguments = "arguments block?(protover integer,username_password block=AUTH?(username "
-                   "string,password string),clientname string=SETNAME?)",
-      .history = "6.2.0 `protover` made optional; when called without arguments the command "
-                 "reports the current connection's context." },
+                   "string,password string),clientname string=SETNAME?)" },
     { .name = "INCR", .key_flags = "RW access update", .arguments = "key key@0" },
     { .name = "INCRBY",
       .key_flags = "RW access update",
@@ -137,8 +113,7 @@ static const struct command_docs rows[] = {
       .arguments = "key key@0,increment double" },
     { .name = "INFO",
       .tips = "nondeterministic_output,request_policy:all_shards,response_policy:special",
-      .arguments = "section string?*",
-      .history = "7.0.0 Added support for taking multiple section arguments." },
+      .arguments = "section string?*" },
     { .name = "KEYS",
       .tips = "request_policy:all_shards,nondeterministic_output_order",
       .arguments = "pattern pattern" },
@@ -159,13 +134,11 @@ static const struct command_docs rows[] = {
     { .name = "PEXPIRE",
       .key_flags = "RW update",
       .arguments = "key key@0,milliseconds integer,condition oneof^7.0.0?(nx pure-token=NX,xx "
-                   "pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
-      .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+                   "pure-token=XX,gt pure-token=GT,lt pure-token=LT)" },
     { .name = "PEXPIREAT",
       .key_flags = "RW update",
       .arguments = "key key@0,unix-time-milliseconds unix-time,condition oneof^7.0.0?(nx "
-                   "pure-token=NX,xx pure-token=XX,gt pure-token=GT,lt pure-token=LT)",
-      .history = "7.0.0 Added options: `NX`, `XX`, `GT` and `LT`." },
+                   "pure-token=NX,xx pure-token=XX,gt pure-token=GT,lt pure-token=LT)" },
     { .name = "PEXPIRETIME", .key_flags = "RO access", .arguments = "key key@0" },
     { .name = "PING",
       .tips = "request_policy:all_shards,response_policy:all_succeeded",
@@ -179,8 +152,7 @@ static const struct command_docs rows[] = {
     { .name = "PTTL",
       .key_flags = "RO access",
       .tips = "nondeterministic_output",
-      .arguments = "key key@0",
-      .history = "2.8.0 Added the -2 reply." },
+      .arguments = "key key@0" },
     { .name = "RANDOMKEY", .tips = "request_policy:all_shards,nondeterministic_output" },
     { .name = "RANGE",
       .arguments = "start string,end string,rev pure-token=REV?,count integer=LIMIT?,what "
@@ -190,26 +162,20 @@ static const struct command_docs rows[] = {
       .arguments = "key key@0,newkey key@1" },
     { .name = "RENAMENX",
       .key_flags = "RW access delete;OW insert",
-      .arguments = "key key@0,newkey key@1",
-      .history = "3.2.0 The command no longer returns an error when source and destination names "
-                 "are the same." },
+      .arguments = "key key@0,newkey key@1" },
     { .name = "SCAN",
       .tips = "nondeterministic_output,request_policy:special",
       .arguments =
-          "cursor integer,pattern pattern=MATCH?,count integer=COUNT?,type string=TYPE^6.0.0?",
-      .history = "6.0.0 Added the `TYPE` subcommand." },
+          "cursor integer,pattern pattern=MATCH?,count integer=COUNT?,type string=TYPE^6.0.0?" },
     { .name = "SELECT", .arguments = "index integer" },
     { .name = "SET",
       .key_flags = "RW access update variable_flags",
-      .key_notes = "RW and ACCESS due to the optional `GET` argument",
+      .key_notes = "also reads: `GET` answers the old value",
       .arguments =
           "key key@0,value string,condition oneof^2.6.12?(nx pure-token=NX,xx pure-token=XX),get "
           "pure-token=GET^6.2.0?,expiration oneof?(seconds integer=EX^2.6.12,milliseconds "
           "integer=PX^2.6.12,unix-time-seconds unix-time=EXAT^6.2.0,unix-time-milliseconds "
-          "unix-time=PXAT^6.2.0,keepttl pure-token=KEEPTTL^6.0.0)",
-      .history = "2.6.12 Added the `EX`, `PX`, `NX` and `XX` options.\n6.0.0 Added the `KEEPTTL` "
-                 "option.\n6.2.0 Added the `GET`, `EXAT` and `PXAT` option.\n7.0.0 Allowed the "
-                 "`NX` and `GET` options to be used together." },
+          "unix-time=PXAT^6.2.0,keepttl pure-token=KEEPTTL^6.0.0)" },
     { .name = "SETEX",
       .key_flags = "OW update",
       .arguments = "key key@0,seconds integer,value string" },
@@ -220,8 +186,7 @@ static const struct command_docs rows[] = {
     { .name = "SHUTDOWN",
       .arguments =
           "nosave_save oneof?(nosave pure-token=NOSAVE,save pure-token=SAVE),now "
-          "pure-token=NOW^7.0.0?,force pure-token=FORCE^7.0.0?,abort pure-token=ABORT^7.0.0?",
-      .history = "7.0.0 Added the `NOW`, `FORCE` and `ABORT` modifiers." },
+          "pure-token=NOW^7.0.0?,force pure-token=FORCE^7.0.0?,abort pure-token=ABORT^7.0.0?" },
     { .name = "STRLEN", .key_flags = "RO", .arguments = "key key@0" },
     { .name = "SUBSTR",
       .key_flags = "RO access",
@@ -237,8 +202,7 @@ static const struct command_docs rows[] = {
     { .name = "TTL",
       .key_flags = "RO access",
       .tips = "nondeterministic_output",
-      .arguments = "key key@0",
-      .history = "2.8.0 Added the -2 reply." },
+      .arguments = "key key@0" },
     { .name = "TYPE", .key_flags = "RO", .arguments = "key key@0" },
     { .name = "UNLINK",
       .key_flags = "RM delete",

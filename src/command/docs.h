@@ -18,7 +18,6 @@ struct command_docs {
      * where ? is optional, * multiple and + multiple with the token repeated; without the spaces after the type.
      */
     const char *arguments;
-    const char *history; /* lines of "version text" */
     const char *doc_flags;
     const char *deprecated_since;
     const char *replaced_by;

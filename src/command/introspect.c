@@ -329,20 +329,6 @@ static void reply_field(struct reply *reply, const char *name, const char *value
     reply_bulk_str(reply, value);
 }
 
-static void reply_history(struct reply *reply, const char *history)
-{
-    reply_bulk_str(reply, "history");
-    reply_set(reply, command_docs_count(history, '\n'));
-    while (*history != '\0') {
-        struct kvs_bytes line = command_docs_next(&history, '\n');
-        const char *space = memchr(line.data, ' ', line.len);
-        size_t version = space != NULL ? (size_t)(space - (const char *)line.data) : line.len;
-        reply_array(reply, 2);
-        reply_bulk(reply, bytes_of(line.data, version));
-        reply_bulk(reply, bytes_from(line, version + 1));
-    }
-}
-
 static void reply_docs(struct reply *reply, const struct command *command)
 {
     static const struct command_docs none = { .name = "" };
@@ -352,8 +338,8 @@ static void reply_docs(struct reply *reply, const struct command *command)
     size_t subcommands = subcommand_count(command);
     reply_name(reply, command);
     reply_map(reply, 4 + (size_t)(docs->doc_flags != NULL) + (docs->deprecated_since != NULL) +
-                         (docs->replaced_by != NULL) + (docs->history != NULL) +
-                         (docs->arguments != NULL) + (subcommands != 0));
+                         (docs->replaced_by != NULL) + (docs->arguments != NULL) +
+                         (subcommands != 0));
     reply_field(reply, "summary", command->summary);
     reply_field(reply, "since", command->since);
     reply_field(reply, "group", command->group);
@@ -366,8 +352,6 @@ static void reply_docs(struct reply *reply, const struct command *command)
         reply_field(reply, "deprecated_since", docs->deprecated_since);
     if (docs->replaced_by != NULL)
         reply_field(reply, "replaced_by", docs->replaced_by);
-    if (docs->history != NULL)
-        reply_history(reply, docs->history);
     if (docs->arguments != NULL) {
         reply_bulk_str(reply, "arguments");
         command_docs_reply_arguments(reply, docs->arguments);
@@ -536,26 +520,5 @@ enum kvs_status cmd_command_getkeysandflags(struct command_ctx *ctx)
 
 enum kvs_status cmd_command_help(struct command_ctx *ctx)
 {
-    static const char *const lines[] = {
-        "(no subcommand)",
-        "    Return details about all Redis commands.",
-        "COUNT",
-        "    Return the total number of commands in this Redis server.",
-        "LIST",
-        "    Return a list of all commands in this Redis server.",
-        "INFO [<command-name> ...]",
-        "    Return details about multiple Redis commands.",
-        "    If no command names are given, documentation details for all",
-        "    commands are returned.",
-        "DOCS [<command-name> ...]",
-        "    Return documentation details about multiple Redis commands.",
-        "    If no command names are given, documentation details for all",
-        "    commands are returned.",
-        "GETKEYS <full-command>",
-        "    Return the keys from a full Redis command.",
-        "GETKEYSANDFLAGS <full-command>",
-        "    Return the keys and the access flags from a full Redis command.",
-        NULL,
-    };
-    return connection_help(ctx, "COMMAND", lines);
+    return connection_help(ctx, "COMMAND");
 }

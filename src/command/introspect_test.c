@@ -28,11 +28,11 @@ TEST(command_docs_as_redis_gives_them)
     assert_reply(
         &client, "command docs getset",
         "%1\r\n$6\r\ngetset\r\n%8\r\n$7\r\nsummary\r\n"
-        "$54\r\nSet the string value of a key and return its old value\r\n"
-        "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nstring\r\n$10\r\ncomplexity\r\n$4\r\nO("
-        "1)\r\n"
+        "$51\r\nSets a key to a string; answers what it held before\r\n"
+        "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nstring\r\n$10\r\ncomplexity\r\n"
+        "$23\r\nO(log N), N keys stored\r\n"
         "$9\r\ndoc_flags\r\n~1\r\n+deprecated\r\n$16\r\ndeprecated_since\r\n$5\r\n6.2.0\r\n"
-        "$11\r\nreplaced_by\r\n$30\r\n`SET` with the `!GET` argument\r\n"
+        "$11\r\nreplaced_by\r\n$19\r\n`SET key value GET`\r\n"
         "$9\r\narguments\r\n*2\r\n%3\r\n$4\r\nname\r\n$3\r\nkey\r\n$4\r\ntype\r\n$3\r\nkey\r\n"
         "$14\r\nkey_spec_index\r\n:0\r\n%2\r\n$4\r\nname\r\n$5\r\nvalue\r\n$4\r\ntype\r\n$"
         "6\r\nstring\r\n");

@@ -200,16 +200,7 @@ enum kvs_status cmd_config_resetstat(struct command_ctx *ctx)
 
 enum kvs_status cmd_config_help(struct command_ctx *ctx)
 {
-    static const char *const lines[] = {
-        "GET <pattern>",
-        "    Return parameters matching the glob-like <pattern> and their values.",
-        "SET <directive> <value>",
-        "    Set the configuration <directive> to <value>.",
-        "RESETSTAT",
-        "    Reset statistics reported by the INFO command.",
-        NULL,
-    };
-    return connection_help(ctx, "CONFIG", lines);
+    return connection_help(ctx, "CONFIG");
 }
 
 /* ---- Saving: what was acknowledged is in the log already, so this makes the rest durable ---- */
