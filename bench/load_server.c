@@ -102,6 +102,21 @@ static int dial(const struct bench_options *options)
 
 /* ---- Asking the server who it is ---- */
 
+/* Is @answer a whole RESP reply of one line or one bulk? */
+static bool is_whole(const char *answer, size_t have)
+{
+    const char *line_end = strstr(answer, "\r\n");
+    if (line_end == NULL)
+        return false;
+    int64_t bytes;
+    if (answer[0] != '$' ||
+        !number_parse_i64(bytes_of(answer + 1, (size_t)(line_end - answer) - 1), &bytes) ||
+        bytes < 0)
+        return true;
+    return have >= (size_t)(line_end - answer) + 2 + (size_t)bytes + 2;
+}
+
+/* Sends @question and reads its answer: up to @end or, when that is NULL, one RESP reply. */
 static bool ask(int fd, const char *question, char *answer, size_t size, const char *end)
 {
     size_t len = strlen(question);
@@ -114,10 +129,10 @@ static bool ask(int fd, const char *question, char *answer, size_t size, const c
             return false;
         have += (size_t)got;
         answer[have] = '\0';
-        if (strstr(answer, end) != NULL)
+        if (end != NULL ? strstr(answer, end) != NULL : is_whole(answer, have))
             return true;
     }
-    return true;
+    return false;
 }
 
 static void identify(struct load *load, int fd)
@@ -130,7 +145,7 @@ static void identify(struct load *load, int fd)
         if (ask(fd, "stats\r\n", answer, sizeof answer, "END\r\n") &&
             (found = strstr(answer, "STAT pid ")) != NULL && load->pid == 0)
             load->pid = atoi(found + 9);
-    } else if (ask(fd, "INFO server\r\n", answer, sizeof answer, "executable")) {
+    } else if (ask(fd, "INFO server\r\n", answer, sizeof answer, NULL)) {
         if ((found = strstr(answer, "process_id:")) != NULL && load->pid == 0)
             load->pid = atoi(found + 11);
         if (strstr(answer, "kvs_version") != NULL)
@@ -461,7 +476,7 @@ static bool connect_all(struct load *load)
         char auth[512];
         if (options->password != NULL) {
             snprintf(auth, sizeof auth, "AUTH %s\r\n", options->password);
-            if (!ask(c->fd, auth, answer, sizeof answer, "\r\n") || answer[0] != '+') {
+            if (!ask(c->fd, auth, answer, sizeof answer, NULL) || answer[0] != '+') {
                 fprintf(stderr, "kvs-bench: AUTH was refused\n");
                 return false;
             }
