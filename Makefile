@@ -72,9 +72,8 @@ coverage: ## line and branch coverage of src, in build-coverage/
 layers: ## who includes whom
 	@tools/check-layers
 
-docs: ## regenerates docs/commands.md from the command table
-	@tools/deps build test
-	@tools/update-docs
+docs: $(BUILD)/build.ninja ## writes docs/commands.md and docs/configuration.md from the code
+	@tools/update-docs $(BUILD)
 
 clean:
 	@rm -rf $(BUILD) build-*

@@ -1,15 +1,12 @@
 /*
- * commands-md - docs/commands.md from the command table.
- *
- *     commands-md            prints the document
- *     commands-md --check F  compares it with file F; exits 1, and says so, when F is out of date
+ * commands-md - docs/commands.md from the command table. `commands-md --check FILE` compares.
  */
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "command/command.h"
+#include "tools/document.h"
 
 static const char head[] =
     "# Commands\n"
@@ -104,50 +101,7 @@ static bool print_document(FILE *out)
     return printed == count && ferror(out) == 0;
 }
 
-/* The file's content, NUL terminated; NULL: cannot be read. */
-static char *file_text(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return NULL;
-    char *text = NULL;
-    size_t len = 0;
-    FILE *copy = open_memstream(&text, &len);
-    int byte;
-    while (copy != NULL && (byte = getc(file)) != EOF)
-        (void)putc(byte, copy);
-    if (copy != NULL)
-        (void)fclose(copy);
-    (void)fclose(file);
-    return text;
-}
-
-static int check(const char *path)
-{
-    char *wanted = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&wanted, &len);
-    if (out == NULL)
-        return 1;
-    bool ok = print_document(out);
-    (void)fclose(out);
-    char *found = file_text(path);
-    if (found == NULL)
-        perror(path);
-    else if (strcmp(found, wanted) != 0)
-        (void)fprintf(stderr, "%s is out of date: commands-md > %s\n", path, path);
-    ok = ok && found != NULL && strcmp(found, wanted) == 0;
-    free(found);
-    free(wanted);
-    return ok ? 0 : 1;
-}
-
 int main(int argc, char **argv)
 {
-    if (argc == 1)
-        return print_document(stdout) && fflush(stdout) == 0 ? 0 : 1;
-    if (argc == 3 && strcmp(argv[1], "--check") == 0)
-        return check(argv[2]);
-    (void)fputs("usage: commands-md [--check FILE]\n", stderr);
-    return 2;
+    return document_main("commands-md", print_document, argc, argv);
 }
