@@ -114,6 +114,9 @@ void model_reopen(struct model *model)
         return;
     close_real(model);
     open_real(model);
+    /* A transaction remembers its conflicts: both begin anew. */
+    kvs_txn_free(model->truth_txn);
+    same_status(model, kvs_txn_new(model->spaces[0].truth, &model->truth_txn), KVS_OK);
 }
 
 void model_close(struct model *model)
