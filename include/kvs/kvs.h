@@ -291,6 +291,11 @@ KVS_API KVS_MUST_CHECK enum kvs_status kvs_txn_commit(struct kvs_txn *txn, enum 
 
 KVS_API void kvs_marks(struct kvs *db, struct kvs_marks *ret);
 KVS_API void kvs_request_sync(struct kvs *db, uint64_t position);
+/**
+ * Asks for @position to be handed to the system soon; does not wait. A parked write with weaker durability is handed over within
+ * milliseconds by itself: this is for callers who park many, and want them handed over together, now.
+ */
+KVS_API void kvs_request_write(struct kvs *db, uint64_t position);
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_wait_durable(struct kvs *db, uint64_t position);
 /** Makes everything written so far durable. */
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_sync(struct kvs *db);

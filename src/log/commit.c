@@ -321,10 +321,16 @@ static uint64_t pause_ms(struct log *log, const struct outlook *outlook)
     return outlook->unsynced ? SYNC_DELAY_MS : GATE_FOR_EVER;
 }
 
+/* How long newly published data may wait until the committer notices by itself. */
+static uint64_t patience_ms(const struct log *log)
+{
+    return log->durability == KVS_DURABILITY_ALWAYS ? SYNC_DELAY_MS : WRITE_DELAY_MS;
+}
+
 /* Sleeps until rung for, or @pause_ms; a pause longer than newly published data may wait must be announced. */
 static void committer_sleep(struct log *log, uint32_t ticket, uint64_t pause, uint64_t seen)
 {
-    uint64_t patience = log->durability == KVS_DURABILITY_ALWAYS ? SYNC_DELAY_MS : WRITE_DELAY_MS;
+    uint64_t patience = patience_ms(log);
     if (pause > patience) {
         /* relaxed: publishers look at it under the append lock. Who published before we hold it is seen in appended, who
          * does so after sees us idle. */
@@ -345,6 +351,8 @@ static void *committer_main(void *arg)
     struct log *log = arg;
     uint64_t unsynced_ns = 0; /* since when something is unsynced; 0: nothing is */
     bool paused = false;      /* unwritten data has been given its time to gather */
+    bool active = false;      /* something was published lately, so more may be */
+    uint64_t last_seen = 0;
     for (;;) {
         uint32_t ticket = gate_ticket(&log->work);
         if (atomic_load_explicit(&log->stopping,
@@ -375,8 +383,15 @@ static void *committer_main(void *arg)
             if (write) /* the present leader rings when it is done */
                 atomic_store_explicit(&log->want_write, true, memory_order_relaxed);
         }
-        committer_sleep(log, ticket, pause_ms(log, &outlook), outlook.seen);
-        paused = true;
+        /* Going idle makes the next publisher ring, which costs it a system call and a switch: under load that is dearer than
+         * looking again after a while. */
+        uint64_t pause = pause_ms(log, &outlook);
+        if (pause == GATE_FOR_EVER && active && !log_has_failed(log))
+            pause = patience_ms(log);
+        active = outlook.seen != last_seen;
+        last_seen = outlook.seen;
+        committer_sleep(log, ticket, pause, outlook.seen);
+        paused = outlook.unwritten;
     }
 }
 

@@ -33,8 +33,8 @@ void reactor_park(struct reactor *reactor, struct session *session)
     if (list_empty(&session->parked))
         list_append(&reactor->parked, &session->parked);
     uint64_t position = outbox_waits_for(&session->outbox);
-    if (position > reactor->sync_wanted)
-        reactor->sync_wanted = position;
+    if (position > reactor->wanted)
+        reactor->wanted = position;
     reactor->newly_parked = true;
 }
 
@@ -92,9 +92,13 @@ static void watch_progress(struct reactor *reactor)
 {
     struct kvs *db = reactor->server->spaces[0];
     reactor->newly_parked = false;
-    if (reactor->sync_wanted > reactor->sync_asked && reactor_waits_durable(reactor)) {
-        reactor->sync_asked = reactor->sync_wanted;
-        kvs_request_sync(db, reactor->sync_wanted);
+    uint64_t *asked = reactor_waits_durable(reactor) ? &reactor->sync_asked : &reactor->write_asked;
+    if (reactor->wanted > *asked) {
+        *asked = reactor->wanted;
+        if (asked == &reactor->sync_asked)
+            kvs_request_sync(db, reactor->wanted);
+        else
+            kvs_request_write(db, reactor->wanted);
     }
     /* acq_rel: see top. pairs with: reactor_on_progress */
     (void)atomic_exchange_explicit(&reactor->wants_progress, 1, memory_order_acq_rel);

@@ -48,8 +48,9 @@ struct reactor {
     struct job *free_jobs;
 
     struct kvs_marks marks; /* as last read */
-    uint64_t sync_wanted;   /* highest position that something durable is parked on … */
-    uint64_t sync_asked;    /* … and that the store was asked for */
+    uint64_t wanted;        /* highest position that something is parked on … */
+    uint64_t sync_asked;    /* … that the store was asked to sync, … */
+    uint64_t write_asked;   /* … and to hand to the system */
     bool newly_parked;
     atomic_uint wants_progress; /* something is parked: see reactor_on_progress() */
     atomic_bool progress_posted;

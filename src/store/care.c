@@ -15,6 +15,11 @@ void kvs_request_sync(struct kvs *db, uint64_t position)
     db->store->ops->request_sync(db->store->engine, position);
 }
 
+void kvs_request_write(struct kvs *db, uint64_t position)
+{
+    db->store->ops->request_write(db->store->engine, position);
+}
+
 enum kvs_status kvs_wait_durable(struct kvs *db, uint64_t position)
 {
     return db->store->ops->wait_durable(db->store->engine, position);

@@ -114,11 +114,8 @@ enum kvs_status store_apply(struct store *store, struct kvs_write *write, bool h
         return status;
     ret->written = written;
     ret->done = status == KVS_OK;
-    if (write->park) {
-        if (status == KVS_OK && write->op_count != 0 && write->durability != KVS_DURABILITY_ALWAYS)
-            store->ops->request_write(store->engine, written.position);
-        return status;
-    }
+    if (write->park)
+        return status; /* its caller asks for the sync or the hand-over, once for many */
     /* A conflict tells that somebody has written: that is an answer too. */
     enum kvs_status settled = status == KVS_OK
                                   ? write_settle(store, write, written.position)
