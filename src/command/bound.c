@@ -54,7 +54,7 @@ static enum kvs_status place_to_key(struct place place, void **ret_bytes, struct
 
 static enum kvs_status set_start(struct bounds *bounds, struct place place)
 {
-    bool last;
+    bool last = false;
     enum kvs_status status = place_to_key(place, &bounds->start_bytes, &bounds->range.start, &last);
     if (status == KVS_OK && last)
         bounds->nothing = true;
@@ -63,7 +63,7 @@ static enum kvs_status set_start(struct bounds *bounds, struct place place)
 
 static enum kvs_status set_end(struct bounds *bounds, struct place place)
 {
-    bool last;
+    bool last = false;
     if (place.first)
         bounds->nothing = true;
     enum kvs_status status = place_to_key(place, &bounds->end_bytes, &bounds->range.end, &last);
