@@ -199,6 +199,19 @@ static void with_streams_declined(struct feed *feed)
     feed->decoder.stream_min = 8;
 }
 
+static void with_second_stream(struct feed *feed)
+{
+    with_streams(feed);
+    feed->declines = 1;
+}
+
+TEST(a_large_bulk_behind_one_that_was_declined_is_offered)
+{
+    static const char input[] = "*3\r\n$1\r\nX\r\n$9\r\n123456789\r\n$9\r\n987654321\r\n";
+    feed_check_with(PROTOCOL_RESP, input, sizeof input - 1, "S(2,9)[X|123456789|NULL]",
+                    with_second_stream);
+}
+
 TEST(a_large_bulk_can_be_taken_out_of_the_request)
 {
     static const char input[] =

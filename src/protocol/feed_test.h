@@ -18,7 +18,8 @@ struct feed {
     struct buf
         transcript; /* "[GET|k]" requests, "~" empty, "R(text)" refused, "E(text)" error, "X" closed */
     bool over;
-    bool take_streams; /* else they are declined */
+    bool take_streams;  /* else they are declined */
+    size_t declines;    /* of the first so many, although they are taken */
     uint64_t cut_left; /* of a stream being cut out of the input */
     size_t calls;
 };
@@ -52,7 +53,8 @@ static inline void feed_note_request(struct feed *feed, const struct request *re
 static inline void feed_stream(struct feed *feed, struct kvs_bytes copy,
                                const struct request *request, struct decode_stream stream)
 {
-    if (!feed->take_streams) {
+    if (!feed->take_streams || feed->declines > 0) {
+        feed->declines -= feed->declines > 0;
         decoder_decline_stream(&feed->decoder);
         return;
     }
