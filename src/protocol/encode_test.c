@@ -152,8 +152,7 @@ TEST(a_value_that_is_not_utf8_is_an_error_that_says_so)
                                         "\xee\x80\x80",
                                         "\xf0\x90\x80\x80",
                                         "\xf4\x8f\xbf\xbf",
-                                        "12345678\xc3\xa9"
-                                        "12345678" };
+                                        "12345678\xc3\xa9!2345678" };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(json_text_is_utf8(bytes_str(good[i])));
 }
