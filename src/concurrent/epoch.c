@@ -157,6 +157,13 @@ void epoch_retire(struct epoch_node *node, epoch_free_fn *free_fn)
     urcu_bp_call_rcu(&retired->head, run_callback);
 }
 
+void epoch_wait(void)
+{
+    CHECK(!section_ongoing()); /* it would wait for itself */
+    urcu_bp_synchronize_rcu();
+    EDGE_ACQUIRE(&left_edge);
+}
+
 /* Retired last, so called last. */
 struct last_node {
     struct epoch_node node;

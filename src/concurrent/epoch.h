@@ -26,6 +26,9 @@ void epoch_leave(void);
 /* Calls @free_fn(node) once no reader can see it; from an unspecified thread. Callable inside and outside a section. */
 void epoch_retire(struct epoch_node *node, epoch_free_fn *free_fn);
 
+/* Waits until every section that is open now has been left. Not inside a section. Some microseconds, more while a reader is slow. */
+void epoch_wait(void);
+
 /* Waits until everything retired so far has been freed. Not inside a section. For closing and tests. */
 void epoch_barrier(void);
 
