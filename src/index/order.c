@@ -97,6 +97,9 @@ static enum kvs_status load(struct order *order, struct order_entry *entry)
     uint64_t locator = slot_locator(entry->slot);
     enum kvs_status status =
         order->owner->load_key(order->owner->ctx, locator, !order->patient, &order->scratch, &key);
+    /* The locator may mean another record since the slot was copied. */
+    if (status == KVS_OK && tag_of(key, order->owner->seed) != slot_tag(entry->slot))
+        status = KVS_NOT_FOUND;
     if (status == KVS_NOT_FOUND)
         order->missing = locator;
     if (status != KVS_OK)
