@@ -9,13 +9,23 @@ enum {
     TICK_MS = 200
 };
 
-static void watch_budget(struct native *native)
+void native_trim(struct native *native)
 {
     struct index_stats stats;
     index_stats(native->index, &stats);
     bool over = stats.bytes > native->memory_bytes;
     atomic_store_explicit(&native->over_budget, over, memory_order_relaxed); /* a hint */
+    /* One budget: what the index takes the log has not. */
+    log_set_memory(native->log, over ? 0 : native->memory_bytes - stats.bytes);
     log_trim(native->log);
+}
+
+bool background_stopping(struct native *native)
+{
+    mutex_lock(&native->background_mu);
+    bool stopping = native->background_stop;
+    mutex_unlock(&native->background_mu);
+    return stopping;
 }
 
 static void tick(struct native *native)
@@ -27,12 +37,11 @@ static void tick(struct native *native)
     while (did) {
         if (compact_round(native, false, &did) != KVS_OK)
             break; /* a full or failed disk; stats and health tell, and it is tried again */
-        mutex_lock(&native->background_mu);
-        did = did && !native->background_stop;
-        mutex_unlock(&native->background_mu);
+        did = did && !background_stopping(native);
+        native_trim(native); /* there may be many rounds */
     }
+    native_trim(native);
     mutex_unlock(&native->compact_mu);
-    watch_budget(native);
 }
 
 static void *run(void *arg)

@@ -6,10 +6,12 @@
  *   - A record is copied unless something newer of its key is in the index and no snapshot keeps it. Before the source goes, all
  *     that was visible when the last copy was made is durable (log_wait_durable), so what superseded the uncopied ones is.
  *   - The copies are synced before the manifest drops the sources (log_side_sync, then log_drop).
- *   - A tombstone (or a range removal) goes only when no other segment holds anything older than it: else the older record would
- *     come back at the next replay. An expired record becomes a tombstone for the same reason.
+ *   - A tombstone (or a range removal) goes only when no other segment holds a superseded value that is older: else that might
+ *     be its key's, and come back at the next replay. Segments know the oldest superseded value they hold (log_note_stale), from
+ *     the moment it is superseded or copied, and after opening from the replay. An expired record becomes a tombstone for the
+ *     same reason.
  *   - Replay meets a record twice (source and copy) when a crash falls between: same version, either will do; of a large value the
- *     copy wins, because its list of chunks is the newer one.
+ *     later copy wins, because its list of chunks is the newer one.
  * Why no reader fails: an index slot is moved under the append lock from the source to the copy, which can be read at once; the source
  * stays until epochs and pins have let go.
  */
@@ -24,6 +26,7 @@ enum {
     SCRATCH_BYTES = 2 * LOG_INLINE_VALUE_MAX,
     ROUND_LIVE_BYTES = 64 * 1024 * 1024, /* copied in one round, about */
     ROUND_SEGMENTS = 16,
+    BUSY_SEGMENTS = 64,
 };
 
 struct candidate {
@@ -39,43 +42,48 @@ struct round {
     size_t segment_count;
     uint64_t victims[ROUND_SEGMENTS];
     size_t victim_count;
-    uint64_t oldest_elsewhere; /* the smallest version in any segment that stays */
+    uint64_t busy
+        [BUSY_SEGMENTS]; /* not to be chosen: they have chunks of values that are still being written */
+    size_t busy_count;
+    int64_t reclaim_ms;
+    uint64_t stale_elsewhere; /* the oldest superseded value in any segment that stays */
     struct candidate *candidates;
     size_t candidate_count;
     size_t candidate_capacity;
     struct buf arena; /* their keys */
     struct buf scratch;
-    bool pending; /* met a chunk of a value that is still being written */
+    uint64_t
+        pending; /* the segment in which a chunk of a value was met that is still being written; 0: none */
     bool dropped;
+    uint64_t victim_bytes;
     uint64_t copied_bytes;
 };
 
 /* ---- Choosing ---- */
 
-static uint64_t expired_bytes(struct native *native, const struct log_segment_info *segment)
+/* The oldest superseded value outside of segment @id. */
+static uint64_t stale_besides(const struct round *round, uint64_t id)
 {
-    return segment->expiring_bytes != 0 && segment->expire_max_ms < log_now_ms(native->log)
-               ? segment->expiring_bytes
-               : 0;
-}
-
-static uint64_t live_of(struct native *native, const struct log_segment_info *segment)
-{
-    uint64_t expired = expired_bytes(native, segment);
-    uint64_t live = segment->live_bytes > segment->bytes ? segment->bytes : segment->live_bytes;
-    return live > expired ? live - expired : 0;
-}
-
-/* Is reclaiming called for: more than half as much dead as live, beyond a segment's worth of slack. */
-static bool worthwhile(struct native *native, const struct round *round)
-{
-    uint64_t total = 0;
-    uint64_t live = 0;
+    uint64_t least = UINT64_MAX;
     for (size_t i = 0; i < round->segment_count; i++) {
-        total += round->segments[i].bytes;
-        live += live_of(native, &round->segments[i]);
+        if (round->segments[i].id != id && round->segments[i].stale_version < least)
+            least = round->segments[i].stale_version;
     }
-    return total > live + live * 2 / 5 + native->segment_bytes;
+    return least;
+}
+
+/* What would be left of the segment; @ideal: if nothing older were left for its idle tombstones to hide. */
+static uint64_t live_of(const struct round *round, const struct log_segment_info *segment,
+                        bool ideal)
+{
+    uint64_t live = segment->live_bytes > segment->bytes ? segment->bytes : segment->live_bytes;
+    uint64_t gone = 0;
+    if (segment->expiring_bytes != 0 && segment->expire_max_ms <= round->reclaim_ms)
+        gone += segment->expiring_bytes;
+    if (segment->idle_bytes != 0 &&
+        (ideal || stale_besides(round, segment->id) > segment->max_version))
+        gone += segment->idle_bytes;
+    return live > gone ? live - gone : 0;
 }
 
 static bool chosen(const struct round *round, uint64_t id)
@@ -87,36 +95,93 @@ static bool chosen(const struct round *round, uint64_t id)
     return false;
 }
 
-/* The segments with the largest dead share, until a round's worth of live bytes is together. */
-static void choose(struct native *native, struct round *round, bool all)
+static bool may_choose(const struct round *round, const struct log_segment_info *segment)
 {
-    bool due = all || worthwhile(native, round);
+    if (!segment->sealed || !segment->durable || segment->bytes == 0 || chosen(round, segment->id))
+        return false;
+    for (size_t i = 0; i < round->busy_count; i++) {
+        if (round->busy[i] == segment->id)
+            return false;
+    }
+    return true;
+}
+
+/* How much there is of what. */
+struct totals {
+    uint64_t bytes;
+    uint64_t live; /* ideally */
+    uint64_t idle;
+};
+
+static struct totals totals_of(const struct round *round)
+{
+    struct totals totals = { 0 };
+    for (size_t i = 0; i < round->segment_count; i++) {
+        totals.bytes += round->segments[i].bytes;
+        totals.live += live_of(round, &round->segments[i], true);
+        totals.idle += round->segments[i].idle_bytes;
+    }
+    return totals;
+}
+
+/* The segments with the largest dead share above @least_share, until a round's worth of live bytes is together. */
+static void choose_dead(struct round *round, double least_share)
+{
     uint64_t live_sum = 0;
     while (round->victim_count < ROUND_SEGMENTS) {
         const struct log_segment_info *best = NULL;
-        double best_share = due ? 0.05 : 0.999;
+        double best_share = least_share;
         for (size_t i = 0; i < round->segment_count; i++) {
             const struct log_segment_info *segment = &round->segments[i];
-            if (!segment->sealed || !segment->durable || segment->bytes == 0 ||
-                chosen(round, segment->id))
+            if (!may_choose(round, segment))
                 continue;
-            double share = 1.0 - (double)live_of(native, segment) / (double)segment->bytes;
+            double share = 1.0 - (double)live_of(round, segment, false) / (double)segment->bytes;
             if (share > best_share) {
                 best = segment;
                 best_share = share;
             }
         }
         if (best == NULL ||
-            (round->victim_count != 0 && live_sum + live_of(native, best) > ROUND_LIVE_BYTES))
+            (round->victim_count != 0 && live_sum + live_of(round, best, false) > ROUND_LIVE_BYTES))
             break;
-        live_sum += live_of(native, best);
+        live_sum += live_of(round, best, false);
         round->victims[round->victim_count++] = best->id;
     }
-    round->oldest_elsewhere = UINT64_MAX;
+}
+
+/* The segment with the oldest superseded value, because of which the most tombstones have to be kept. */
+static void choose_oldest(struct round *round)
+{
+    const struct log_segment_info *oldest = NULL;
+    for (size_t i = 0; i < round->segment_count; i++) {
+        const struct log_segment_info *segment = &round->segments[i];
+        if (may_choose(round, segment) && segment->stale_version != UINT64_MAX &&
+            (oldest == NULL || segment->stale_version < oldest->stale_version))
+            oldest = segment;
+    }
+    if (oldest != NULL)
+        round->victims[round->victim_count++] = oldest->id;
+}
+
+/*
+ * Reclaiming is called for when there is almost half as much dead as live, beyond a segment's worth of slack. Segments in
+ * which nothing lives go at once. When it is called for and no segment has much that is dead, then tombstones take the room; they
+ * go when what they hide has gone. (Not while snapshots keep what they hide: copying would not change that.)
+ */
+static void choose(struct native *native, struct round *round, bool all)
+{
+    struct totals totals = totals_of(round);
+    bool due = all || totals.bytes > totals.live + totals.live * 2 / 5 + native->segment_bytes;
+    choose_dead(round, all ? 0.05 : due ? 0.2 : 0.999);
+    if (due && round->victim_count == 0 && totals.idle > totals.bytes / 20 &&
+        atomic_load_explicit(&native->versions.snapshot_count, memory_order_relaxed) ==
+            0) /* a hint */
+        choose_oldest(round);
+    round->stale_elsewhere = UINT64_MAX;
     for (size_t i = 0; i < round->segment_count; i++) {
         if (!chosen(round, round->segments[i].id) &&
-            round->segments[i].min_version < round->oldest_elsewhere)
-            round->oldest_elsewhere = round->segments[i].min_version;
+            round->segments[i].stale_version < round->stale_elsewhere)
+            round->stale_elsewhere = round->segments[i].stale_version;
     }
 }
 
@@ -143,25 +208,47 @@ static enum kvs_status collect(struct round *round, uint64_t locator,
                                          : fail(round->arena.failed, 0, "compacting: keys");
 }
 
-/* The slot of @key now; cold slots are read. */
+/* One look at the slot; @locked: between two batches. */
+static enum kvs_status look_once(struct native *native, struct lookup *lookup, bool locked)
+{
+    if (locked)
+        log_lock(native->log);
+    epoch_enter();
+    enum kvs_status status = lookup_slot(lookup);
+    epoch_leave();
+    if (locked)
+        log_unlock(native->log);
+    return status;
+}
+
+/* The slot of @key now; cold slots are read. Not one of a batch that may still be undone. */
 static enum kvs_status slot_of_key(struct native *native, struct kvs_bytes key, struct buf *scratch,
                                    struct slot_info *ret)
 {
     struct lookup lookup;
     lookup_init(&lookup, native, key);
+    bool locked = false;
     for (;;) {
-        epoch_enter();
-        enum kvs_status status = lookup_slot(&lookup);
-        if (status != KVS_WOULD_BLOCK) {
-            epoch_leave();
-            *ret = lookup.slot;
-            return status == KVS_NOT_FOUND ? KVS_OK : status;
+        enum kvs_status status = look_once(native, &lookup, locked);
+        if (status == KVS_WOULD_BLOCK) {
+            bool same;
+            struct log_record record;
+            epoch_enter();
+            status = lookup_read_cold(&lookup, false, scratch, &same, &record);
+            if (status != KVS_OK)
+                return status;
+            continue;
         }
-        bool same;
-        struct log_record record;
-        status = lookup_read_cold(&lookup, false, scratch, &same, &record);
-        if (status != KVS_OK)
+        if (status != KVS_OK && status != KVS_NOT_FOUND)
             return status;
+        /* acquire. pairs with: write.c */
+        if (!locked && lookup.slot.locator != 0 &&
+            lookup.slot.version > atomic_load_explicit(&native->visible, memory_order_acquire)) {
+            locked = true;
+            continue;
+        }
+        *ret = lookup.slot;
+        return KVS_OK;
     }
 }
 
@@ -176,14 +263,14 @@ static enum kvs_status consider(void *ctx, uint64_t locator, const struct log_re
         case CHUNK_DEAD:
             return KVS_OK;
         case CHUNK_PENDING:
-            round->pending = true;
+            round->pending = log_segment_of(native->log, locator);
             return KVS_OK;
         case CHUNK_LIVE:
             return collect(round, locator, record);
         }
         return KVS_OK;
     case LOG_REMOVE_RANGE:
-        return record->version <= round->oldest_elsewhere && ranges_empty(&native->ranges)
+        return record->version < round->stale_elsewhere && ranges_empty(&native->ranges)
                    ? KVS_OK
                    : collect(round, locator, record);
     case LOG_SET:
@@ -196,13 +283,9 @@ static enum kvs_status consider(void *ctx, uint64_t locator, const struct log_re
         return status;
     if (slot.locator == locator || versions_keeps(&native->versions, record->key, locator))
         return collect(round, locator, record);
-    /* A slot of a batch that is being installed may be put back to what it was. acquire: pairs with write.c */
-    if (slot.locator != 0 &&
-        slot.version > atomic_load_explicit(&native->visible, memory_order_acquire))
-        return collect(round, locator, record);
-    /* A tombstone whose slot is gone still hides what is older in other segments. */
+    /* A tombstone whose slot is gone still hides superseded values that are older, in other segments. */
     if (record->kind == LOG_REMOVE && slot.locator == 0 &&
-        record->version > round->oldest_elsewhere)
+        record->version >= round->stale_elsewhere)
         return collect(round, locator, record);
     return KVS_OK;
 }
@@ -227,9 +310,39 @@ struct move {
     uint64_t version;
     uint8_t from_kind;
     uint8_t kind; /* an expired LOG_SET becomes a LOG_REMOVE */
+    uint8_t flags;
     bool large;
     struct kvs_bytes key; /* in the round's arena */
 };
+
+/* The copy, as a slot or the version table has it. */
+static struct slot_info copy_of(const struct move *move)
+{
+    return (struct slot_info){ .locator = move->to,
+                               .version = move->version,
+                               .expire_ms = move->kind == LOG_SET ? move->expire_ms : 0,
+                               .stored_bytes = move->to_bytes,
+                               .kind = move->kind,
+                               .flags = move->flags };
+}
+
+/* The copy lives instead of the source; the value's chunks go with it, unless it is a tombstone now. */
+static void account_move(struct native *native, const struct move *move)
+{
+    struct slot_info copy = copy_of(move);
+    log_account(native->log, move->to, move->to_bytes, copy.expire_ms);
+    if (move->kind != move->from_kind) {
+        struct slot_info dead = { .locator = move->from,
+                                  .stored_bytes = move->from_bytes,
+                                  .expire_ms = move->expire_ms,
+                                  .flags = move->large ? LOG_LARGE : 0 };
+        native_record_dead(native, &dead);
+        return;
+    }
+    if (move->large)
+        large_move_owner(&native->larges, move->from, move->to);
+    log_account(native->log, move->from, -(int64_t)move->from_bytes, copy.expire_ms);
+}
 
 /* Points the slot, or the version table's entry, at the copy; neither: it was superseded meanwhile and the copy is dead.
  * Under the append lock. */
@@ -237,36 +350,28 @@ static void move_slot(struct native *native, const struct move *move)
 {
     if (move->kind == LOG_REMOVE_RANGE)
         return;
-    enum kvs_status status = index_put(native->index, move->key, move->from, move->to, true);
-    if (status == KVS_OK) {
-        if (move->large)
-            large_move_owner(&native->larges, move->from, move->to);
-        log_account(native->log, move->to, move->to_bytes,
-                    move->kind == LOG_SET ? move->expire_ms : 0);
+    struct slot_info copy = copy_of(move);
+    if (move->from_kind == LOG_SET)
+        log_note_stale(native->log, move->from, move->version);
+    if (index_put(native->index, move->key, move->from, move->to, true) == KVS_OK) {
+        account_move(native, move);
         if (move->kind == LOG_REMOVE)
             tombs_push(native, move->version, move->to);
         if (move->kind != move->from_kind) {
-            struct slot_info dead = { .locator = move->from,
-                                      .stored_bytes = move->from_bytes,
-                                      .expire_ms = move->expire_ms,
-                                      .flags = move->large ? LOG_LARGE : 0 };
-            native_record_dead(native, &dead);
             /* relaxed: figures, changed under the append lock only */
             atomic_fetch_sub_explicit(&native->keys[first_byte(move->key)], 1,
                                       memory_order_relaxed);
             atomic_fetch_sub_explicit(&native->keys_expiring, 1, memory_order_relaxed);
-        } else {
-            log_account(native->log, move->from, -(int64_t)move->from_bytes,
-                        move->from_kind == LOG_SET ? move->expire_ms : 0);
         }
-    } else if (move->kind == move->from_kind &&
-               versions_move(&native->versions, move->key, move->from, move->to, move->to_bytes)) {
-        if (move->large)
-            large_move_owner(&native->larges, move->from, move->to);
-        log_account(native->log, move->to, move->to_bytes, move->expire_ms);
-        log_account(native->log, move->from, -(int64_t)move->from_bytes, move->expire_ms);
-    } else if (move->kind == LOG_REMOVE) {
-        log_account(native->log, move->to, move->to_bytes, 0); /* a tombstone without a slot */
+        return;
+    }
+    if (move->kind == LOG_SET)
+        log_note_stale(native->log, move->to, move->version);
+    if (versions_move(&native->versions, move->key, move->from, &copy)) {
+        account_move(native, move);
+    } else if (move->from_kind == LOG_REMOVE) {
+        log_account(native->log, move->to, move->to_bytes, 0);
+        log_account_idle(native->log, move->to, move->to_bytes);
     }
 }
 
@@ -296,12 +401,14 @@ static enum kvs_status copy_record(struct round *round, const struct candidate *
                           .version = record.version,
                           .from_kind = (uint8_t)record.kind,
                           .kind = (uint8_t)record.kind,
+                          .flags = (uint8_t)(record.flags | LOG_MOVED),
                           .large = (record.flags & LOG_LARGE) != 0,
                           .key = bytes_of(round->arena.data + candidate->key_off,
                                           candidate->key_len) };
     if (record.kind == LOG_SET && record.expire_ms != 0 && record.expire_ms <= reclaim_ms(native) &&
         !versions_keeps(&native->versions, record.key, candidate->locator)) {
         ret->kind = LOG_REMOVE;
+        ret->flags = LOG_MOVED;
         record.kind = LOG_REMOVE;
         record.flags = 0;
         record.expire_ms = 0;
@@ -311,7 +418,7 @@ static enum kvs_status copy_record(struct round *round, const struct candidate *
     status = log_side_append(native->move_side, &record, &ret->to, &ret->to_bytes);
     round->copied_bytes += ret->to_bytes;
     if (status == KVS_OK && record.kind == LOG_REMOVE_RANGE)
-        log_account(native->log, ret->to, ret->to_bytes, 0);
+        native_account_range(native, ret->to, ret->to_bytes);
     return status;
 }
 
@@ -367,32 +474,38 @@ static enum kvs_status copy_owner(struct round *round, uint64_t owner, const str
     enum kvs_status status = native_fetch(native, owner, false, &round->scratch, &record);
     if (status != KVS_OK)
         return status;
-    uint8_t *list = malloc(count * 8);
+    buf_append_bytes(key, record.key);
+    uint8_t *list = key->failed == KVS_OK ? malloc(count * 8) : NULL;
     if (list == NULL)
         return fail(KVS_NO_MEMORY, 0, "list of %zu chunks", count);
     for (size_t i = 0; i < count * 8; i++)
         list[i] = (uint8_t)(chunks[i / 8].locator >> (8 * (i % 8)));
-    buf_append_bytes(key, record.key);
     *ret = (struct move){ .from = owner,
                           .from_bytes = record.stored_bytes,
                           .expire_ms = record.expire_ms,
                           .version = record.version,
                           .from_kind = LOG_SET,
-                          .kind = LOG_SET };
+                          .kind = LOG_SET,
+                          .flags = (uint8_t)(record.flags | LOG_MOVED) };
     record.value = bytes_of(list, count * 8);
     status = log_side_append(native->move_side, &record, &ret->to, &ret->to_bytes);
     free(list);
-    return status != KVS_OK ? status : key->failed;
+    return status;
 }
 
 static void move_large(struct native *native, const struct move *move, const struct chunk *old,
                        const struct chunk *chunks, size_t count)
 {
+    struct slot_info copy = copy_of(move);
     log_lock(native->log);
+    log_note_stale(native->log, move->from, move->version);
     epoch_enter();
-    bool moved = index_put(native->index, move->key, move->from, move->to, true) == KVS_OK ||
-                 versions_move(&native->versions, move->key, move->from, move->to, move->to_bytes);
+    bool moved = index_put(native->index, move->key, move->from, move->to, true) == KVS_OK;
     epoch_leave();
+    if (!moved) {
+        log_note_stale(native->log, move->to, move->version);
+        moved = versions_move(&native->versions, move->key, move->from, &copy);
+    }
     if (moved && large_replace(&native->larges, move->from, move->to, chunks, count) == KVS_OK) {
         log_account(native->log, move->to, move->to_bytes, move->expire_ms);
         log_account(native->log, move->from, -(int64_t)move->from_bytes, move->expire_ms);
@@ -475,17 +588,19 @@ static enum kvs_status reclaim(struct native *native, struct round *round)
     enum kvs_status status = KVS_OK;
     for (size_t i = 0; status == KVS_OK && i < round->victim_count; i++)
         status = log_scan(native->log, round->victims[i], consider, round);
-    if (status != KVS_OK || round->pending)
+    if (status != KVS_OK || round->pending != 0)
         return status;
     if (round->candidate_count != 0)
         qsort_r(round->candidates, round->candidate_count, sizeof *round->candidates, by_key,
                 round);
     if (round->candidate_count != 0 && native->move_side == NULL)
         status = log_side_open(native->log, true, &native->move_side);
-    if (status == KVS_OK)
-        status = move_chunks(round);
+    /* Chunks last: of two copies of a large value's record the later one counts at replay, and that has to be the one that
+     * lists the copied chunks. */
     if (status == KVS_OK)
         status = move_records(round);
+    if (status == KVS_OK)
+        status = move_chunks(round);
     /* What superseded the records that were not copied has to be on disk before they go. acquire: pairs with write.c */
     if (status == KVS_OK)
         status = log_wait_durable(native->log,
@@ -493,9 +608,38 @@ static enum kvs_status reclaim(struct native *native, struct round *round)
     if (status == KVS_OK && round->candidate_count != 0)
         status = log_side_sync(native->move_side);
     if (status == KVS_OK && !still_used(round)) {
+        /* release: before slots of segments can be used again. pairs with: native_places */
+        atomic_fetch_add_explicit(&native->places_reused, 1, memory_order_release);
         status = log_drop(native->log, round->victims, round->victim_count);
         round->dropped = status == KVS_OK;
     }
+    return status;
+}
+
+/* One round without the segments in @busy. */
+static enum kvs_status run_round(struct native *native, bool all, struct round *round)
+{
+    enum kvs_status status = log_segments(native->log, &round->segments, &round->segment_count);
+    if (status != KVS_OK)
+        return status;
+    buf_init(&round->arena, SIZE_MAX / 2);
+    buf_init(&round->scratch, SCRATCH_BYTES);
+    round->reclaim_ms = reclaim_ms(native);
+    choose(native, round, all);
+    if (round->victim_count != 0) {
+        for (size_t i = 0; i < round->segment_count; i++)
+            round->victim_bytes +=
+                chosen(round, round->segments[i].id) ? round->segments[i].bytes : 0;
+        status = reclaim(native, round);
+        /* relaxed: statistics */
+        atomic_fetch_add_explicit(&native->compactions, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&native->compacted_bytes, round->copied_bytes,
+                                  memory_order_relaxed);
+    }
+    free(round->segments);
+    free(round->candidates);
+    buf_done(&round->arena);
+    buf_done(&round->scratch);
     return status;
 }
 
@@ -503,29 +647,17 @@ enum kvs_status compact_round(struct native *native, bool all, bool *ret_did)
 {
     struct round round = { .native = native };
     *ret_did = false;
-    enum kvs_status status = log_segments(native->log, &round.segments, &round.segment_count);
-    if (status != KVS_OK)
-        return status;
-    buf_init(&round.arena, SIZE_MAX / 2);
-    buf_init(&round.scratch, SCRATCH_BYTES);
-    choose(native, &round, all);
-    if (round.victim_count != 0) {
-        uint64_t before = 0;
-        for (size_t i = 0; i < round.segment_count; i++)
-            before += chosen(&round, round.segments[i].id) ? round.segments[i].bytes : 0;
-        status = reclaim(native, &round);
-        /* Headers and padding are never gone: a round that got back little else would be repeated for ever. */
-        *ret_did = round.dropped && round.copied_bytes + before / 8 < before;
-        /* relaxed: statistics */
-        atomic_fetch_add_explicit(&native->compactions, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&native->compacted_bytes, round.copied_bytes,
-                                  memory_order_relaxed);
+    for (;;) {
+        enum kvs_status status = run_round(native, all, &round);
+        *ret_did = round.dropped && round.copied_bytes < round.victim_bytes;
+        if (status != KVS_OK || round.pending == 0 || round.busy_count == BUSY_SEGMENTS)
+            return status;
+        /* Others may be worth it: an upload that never ends must not keep the space of all. */
+        struct round next = { .native = native, .busy_count = round.busy_count };
+        memcpy(next.busy, round.busy, sizeof next.busy);
+        next.busy[next.busy_count++] = round.pending;
+        round = next;
     }
-    free(round.segments);
-    free(round.candidates);
-    buf_done(&round.arena);
-    buf_done(&round.scratch);
-    return status;
 }
 
 enum kvs_status native_compact(struct kvs_engine *engine)
@@ -545,6 +677,7 @@ enum kvs_status native_compact(struct kvs_engine *engine)
     bool did = true;
     while (status == KVS_OK && did)
         status = compact_round(native, true, &did);
+    native_trim(native);
     mutex_unlock(&native->compact_mu);
     return status;
 }

@@ -36,6 +36,7 @@ struct kvs_iterator {
     uint64_t position;
     size_t at;
     size_t count;
+    uint64_t places; /* native_places() before the locators were read */
     uint64_t locators[BATCH];
 };
 
@@ -93,6 +94,7 @@ static enum kvs_status refill(struct kvs_iterator *it, bool no_block)
     }
     it->at = 0;
     it->count = 0;
+    it->places = native_places(it->native);
     return index_scan(it->native->index, &scan, it->locators, BATCH, &it->count);
 }
 
@@ -180,13 +182,18 @@ static enum kvs_status look(struct kvs_iterator *it, uint64_t locator, bool no_b
     struct log_record record;
     struct slot_info older = { 0 };
     epoch_enter();
+    if (native_places(native) != it->places) {
+        epoch_leave();
+        return KVS_CONFLICT; /* the locator may mean another record by now; from here on it cannot come to */
+    }
     enum kvs_status status = log_peek(native->log, locator, &record);
     bool peeked = status == KVS_OK;
     if (peeked)
         status = judge(it, &record, &older);
-    epoch_leave();
-    if (!peeked && status == KVS_WOULD_BLOCK) {
-        status = native_fetch(native, locator, no_block, &it->scratch, &record);
+    if (peeked || status != KVS_WOULD_BLOCK) {
+        epoch_leave();
+    } else {
+        status = native_fetch_here(native, locator, no_block, &it->scratch, &record);
         peeked = status == KVS_OK;
         if (peeked)
             status = judge(it, &record, &older);
@@ -295,7 +302,7 @@ enum kvs_status native_count(struct kvs_engine *engine, const struct kvs_read *r
     struct kvs_entry entry;
     while ((status = native_iterator_next(it, read->no_block, &entry)) == KVS_OK)
         count++;
-    *ret_position = it->snapshot->version;
+    *ret_position = it->position;
     native_iterator_close(it);
     if (status != KVS_NOT_FOUND)
         return status;

@@ -267,6 +267,20 @@ enum chunk_state large_chunk_state(struct larges *larges, uint64_t locator, uint
     return state;
 }
 
+enum kvs_status large_each_chunk(struct larges *larges, large_each_fn *fn, void *ctx)
+{
+    enum kvs_status status = KVS_OK;
+    mutex_lock(&larges->mu);
+    for (size_t i = 0; i < larges->owner_buckets; i++) {
+        for (const struct large *large = larges->owners[i]; large != NULL; large = large->next) {
+            for (size_t j = 0; j < large->count && status == KVS_OK; j++)
+                status = fn(ctx, large->chunks[j].locator, large->chunks[j].stored_bytes);
+        }
+    }
+    mutex_unlock(&larges->mu);
+    return status;
+}
+
 enum kvs_status large_copy(struct larges *larges, uint64_t owner, struct chunk **ret,
                            size_t *ret_count)
 {

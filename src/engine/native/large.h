@@ -70,6 +70,10 @@ enum chunk_state {
 /* Whose is the chunk at @locator? *ret_owner: the record's locator when CHUNK_LIVE. */
 enum chunk_state large_chunk_state(struct larges *larges, uint64_t locator, uint64_t *ret_owner);
 
+/* Shows every chunk of a value that a record owns, with larges.mu held, until @fn fails. */
+typedef enum kvs_status large_each_fn(void *ctx, uint64_t locator, uint32_t stored_bytes);
+enum kvs_status large_each_chunk(struct larges *larges, large_each_fn *fn, void *ctx);
+
 /* Copies the list of @owner's chunks, with @from replaced by @to in the copy; *ret is malloc'd. KVS_NOT_FOUND: not known. */
 KVS_MUST_CHECK enum kvs_status large_copy(struct larges *larges, uint64_t owner, struct chunk **ret,
                                           size_t *ret_count);

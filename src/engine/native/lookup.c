@@ -116,12 +116,38 @@ enum kvs_status native_fetch(struct native *native, uint64_t locator, bool no_bl
                              struct buf *scratch, struct log_record *ret)
 {
     epoch_enter();
+    return native_fetch_here(native, locator, no_block, scratch, ret);
+}
+
+enum kvs_status native_fetch_here(struct native *native, uint64_t locator, bool no_block,
+                                  struct buf *scratch, struct log_record *ret)
+{
     enum kvs_status status = log_pin(native->log, locator);
     epoch_leave();
     if (status != KVS_OK)
         return status;
     status = log_fetch(native->log, locator, no_block, scratch, ret);
     log_unpin(native->log, locator);
+    return status;
+}
+
+enum kvs_status native_fetch_found(struct native *native, uint64_t locator, uint64_t places,
+                                   struct buf *scratch, struct log_record *ret)
+{
+    epoch_enter();
+    /* What is reused from now on waits for this section to end. */
+    enum kvs_status status =
+        native_places(native) != places ? KVS_NOT_FOUND : log_peek(native->log, locator, ret);
+    if (status == KVS_WOULD_BLOCK)
+        return native_fetch_here(native, locator, false, scratch, ret);
+    buf_truncate(scratch, 0);
+    if (status == KVS_OK) {
+        buf_append_bytes(scratch, ret->key);
+        status = scratch->failed;
+    }
+    epoch_leave();
+    ret->key = buf_bytes(scratch);
+    ret->value = bytes_of(NULL, 0);
     return status;
 }
 

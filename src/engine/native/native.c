@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "concurrent/epoch.h"
 #include "engine/native/state.h"
+#include "io/random.h"
 
 static const uint64_t DEFAULT_MEMORY = 1024ull * 1024 * 1024;
 static const uint64_t DEFAULT_SEGMENT = 64ull * 1024 * 1024;
@@ -53,7 +54,10 @@ static enum kvs_status native_new(const struct kvs_engine_config *config, struct
     mutex_init(&native->compact_mu);
     mutex_init(&native->background_mu);
     cond_init(&native->background_cond);
-    struct index_owner owner = { .load_key = native_load_key, .ctx = native };
+    struct index_owner owner = { .load_key = native_load_key,
+                                 .ctx = native,
+                                 .seed = config->env->seed != 0 ? config->env->seed
+                                                                : random_system_u64() };
     enum kvs_status status = index_new(&owner, &native->index);
     if (status != KVS_OK) {
         native_free(native);

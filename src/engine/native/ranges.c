@@ -35,15 +35,10 @@ void ranges_done(struct ranges *ranges)
 {
     struct range_set *set =
         atomic_load_explicit(&ranges->set, memory_order_relaxed); /* closing: nobody else is left */
-    for (size_t i = 0; set != NULL && i < set->count; i++)
+    for (size_t i = 0; i < range_set_count(set); i++)
         free(set->items[i]);
     free(set);
 }
-
-struct removed_node {
-    struct epoch_node node;
-    struct removed_range *item;
-};
 
 static void set_free(struct epoch_node *node)
 {
@@ -52,9 +47,7 @@ static void set_free(struct epoch_node *node)
 
 static void item_free(struct epoch_node *node)
 {
-    struct removed_node *removed = (struct removed_node *)node;
-    free(removed->item);
-    free(removed);
+    free(node); /* likewise */
 }
 
 static void ranges_publish(struct ranges *ranges, struct range_set *set)
@@ -71,7 +64,7 @@ static struct range_set *set_new(size_t count)
 {
     struct range_set *set = malloc(sizeof *set + count * sizeof(struct removed_range *));
     if (set != NULL)
-        set->count = 0;
+        atomic_init(&set->count, 0);
     return set;
 }
 
@@ -79,7 +72,7 @@ enum kvs_status ranges_add(struct ranges *ranges, const struct kvs_range *range,
 {
     struct range_set *old =
         atomic_load_explicit(&ranges->set, memory_order_relaxed); /* under the append lock */
-    size_t old_count = old == NULL ? 0 : old->count;
+    size_t old_count = range_set_count(old);
     struct range_set *set = set_new(old_count + 1);
     struct removed_range *item = item_new(range, version);
     if (set == NULL || item == NULL) {
@@ -89,7 +82,7 @@ enum kvs_status ranges_add(struct ranges *ranges, const struct kvs_range *range,
     }
     if (old_count != 0)
         memcpy(set->items, old->items, old_count * sizeof(struct removed_range *));
-    set->count = old_count + 1;
+    atomic_init(&set->count, old_count + 1);
     /* in version order also when recovery adds them in any */
     size_t at = old_count;
     while (at > 0 && set->items[at - 1]->version > version) {
@@ -101,44 +94,54 @@ enum kvs_status ranges_add(struct ranges *ranges, const struct kvs_range *range,
     return KVS_OK;
 }
 
-void ranges_remove(struct ranges *ranges, uint64_t version, bool undo)
+bool ranges_remove(struct ranges *ranges, uint64_t version)
 {
     struct range_set *old =
         atomic_load_explicit(&ranges->set, memory_order_relaxed); /* under the append lock */
+    size_t old_count = range_set_count(old);
     size_t gone = 0;
-    for (size_t i = 0; old != NULL && i < old->count; i++)
+    for (size_t i = 0; i < old_count; i++)
         gone += old->items[i]->version == version;
     if (gone == 0)
-        return;
+        return true;
     struct range_set *set = NULL;
-    if (gone < old->count) {
-        set = set_new(old->count - gone);
-        if (set == NULL) {
-            if (undo) {
-                /* No reader reads at an undone version, so this only costs them a comparison. It is never issued again for
-                 * another batch's removal to be confused with: 0 hides nothing. */
-                for (size_t i = 0; i < old->count; i++) {
-                    if (old->items[i]->version == version)
-                        old->items[i]->version = 0;
-                }
-            }
-            return;
-        }
-        for (size_t i = 0; i < old->count; i++) {
+    if (gone < old_count) {
+        set = set_new(old_count - gone);
+        if (set == NULL)
+            return false;
+        size_t count = 0;
+        for (size_t i = 0; i < old_count; i++) {
             if (old->items[i]->version != version)
-                set->items[set->count++] = old->items[i];
+                set->items[count++] = old->items[i];
         }
+        atomic_init(&set->count, count);
     }
-    for (size_t i = 0; i < old->count; i++) {
-        if (old->items[i]->version != version)
-            continue;
-        struct removed_node *removed = malloc(sizeof *removed);
-        if (removed == NULL)
-            continue; /* a reader may look at it: rather leak the few bytes than free them early */
-        removed->item = old->items[i];
-        epoch_retire(&removed->node, item_free);
-    }
+    epoch_enter(); /* the old set is looked at after it was retired */
     ranges_publish(ranges, set);
+    for (size_t i = 0; i < old_count; i++) {
+        if (old->items[i]->version == version)
+            epoch_retire(&old->items[i]->node, item_free);
+    }
+    epoch_leave();
+    return true;
+}
+
+void ranges_undo(struct ranges *ranges, uint64_t version)
+{
+    struct range_set *set =
+        atomic_load_explicit(&ranges->set, memory_order_relaxed); /* under the append lock */
+    size_t count = range_set_count(set);
+    size_t kept = count;
+    while (kept > 0 && set->items[kept - 1]->version == version)
+        kept--;
+    if (kept == count)
+        return;
+    /* relaxed: see range_set_count() */
+    atomic_store_explicit(&set->count, kept, memory_order_relaxed);
+    for (size_t i = kept; i < count; i++)
+        epoch_retire(&set->items[i]->node, item_free);
+    if (kept == 0)
+        ranges_publish(ranges, NULL);
 }
 
 bool range_has(const struct kvs_range *range, struct kvs_bytes key)
@@ -153,7 +156,7 @@ uint64_t ranges_cover(struct ranges *ranges, struct kvs_bytes key, uint64_t vers
     struct range_set *set = atomic_load_explicit(&ranges->set, memory_order_acquire);
     if (set == NULL)
         return 0;
-    for (size_t i = set->count; i-- > 0;) {
+    for (size_t i = range_set_count(set); i-- > 0;) {
         const struct removed_range *item = set->items[i];
         if (item->version <= version)
             break;
@@ -167,7 +170,7 @@ uint64_t ranges_first_cover(struct ranges *ranges, struct kvs_bytes key, uint64_
 {
     /* acquire: as above. pairs with: ranges_publish */
     struct range_set *set = atomic_load_explicit(&ranges->set, memory_order_acquire);
-    for (size_t i = 0; set != NULL && i < set->count; i++) {
+    for (size_t i = 0; i < range_set_count(set); i++) {
         if (set->items[i]->version > version && range_has(&set->items[i]->range, key))
             return set->items[i]->version;
     }
@@ -180,7 +183,7 @@ uint64_t ranges_meet(struct ranges *ranges, const struct kvs_range *range, uint6
     struct range_set *set = atomic_load_explicit(&ranges->set, memory_order_acquire);
     if (set == NULL)
         return 0;
-    for (size_t i = set->count; i-- > 0;) {
+    for (size_t i = range_set_count(set); i-- > 0;) {
         const struct removed_range *item = set->items[i];
         if (item->version <= version)
             break;

@@ -17,15 +17,22 @@
 #include "concurrent/epoch.h"
 
 struct removed_range {
+    struct epoch_node node; /* first: the epoch's callback casts */
     uint64_t version;
     struct kvs_range range; /* memory of its own, shared by the copies of the set */
 };
 
 struct range_set {
     struct epoch_node node;
-    size_t count;
+    _Atomic size_t count;          /* fixed, but for an undo, which takes the last ones away */
     struct removed_range *items[]; /* in version order */
 };
+
+static inline size_t range_set_count(const struct range_set *set)
+{
+    /* relaxed: the set was acquired; what an undo takes away nobody may see yet, and so nobody minds */
+    return set == NULL ? 0 : atomic_load_explicit(&set->count, memory_order_relaxed);
+}
 
 struct ranges {
     _Atomic(struct range_set *) set;
@@ -38,9 +45,12 @@ void ranges_done(struct ranges *ranges);
 KVS_MUST_CHECK enum kvs_status ranges_add(struct ranges *ranges, const struct kvs_range *range,
                                           uint64_t version);
 
-/* Takes out the removals of @version. Under the append lock. Never fails: without memory the set stays as it is, which is slower
- * but right, except for @undo, which is always done. */
-void ranges_remove(struct ranges *ranges, uint64_t version, bool undo);
+/* Takes out the removals of @version, which have been swept. Under the append lock. False: there is no memory, all stays as it is,
+ * which is slower but right. */
+KVS_MUST_CHECK bool ranges_remove(struct ranges *ranges, uint64_t version);
+
+/* Takes out the removals of @version, the last ones added; nobody has read at it. Under the append lock. */
+void ranges_undo(struct ranges *ranges, uint64_t version);
 
 /* The largest removal version in (@version, @at] that covers @key; 0: none. Inside an epoch section or under the append lock. */
 uint64_t ranges_cover(struct ranges *ranges, struct kvs_bytes key, uint64_t version, uint64_t at);

@@ -45,11 +45,11 @@ TEST(the_newest_of_several_removals_a_reader_sees_counts)
     assert_int_equal(ranges_cover(&ranges, BYTES("b"), 5, 29), 20);
     assert_int_equal(ranges_cover(&ranges, BYTES("b"), 5, 19), 10);
     assert_int_equal(ranges_cover(&ranges, BYTES("b"), 5, 9), 0);
-    ranges_remove(&ranges, 30, false);
+    assert_true(ranges_remove(&ranges, 30));
     assert_int_equal(ranges_cover(&ranges, BYTES("x"), 5, UINT64_MAX), 10);
-    ranges_remove(&ranges, 10, true);
-    ranges_remove(&ranges, 20, false);
-    ranges_remove(&ranges, 99, false); /* not there: nothing */
+    assert_true(ranges_remove(&ranges, 10));
+    assert_true(ranges_remove(&ranges, 20));
+    assert_true(ranges_remove(&ranges, 99)); /* not there: nothing */
     assert_true(ranges_empty(&ranges));
     ranges_done(&ranges);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/hash.h"
 #include "concurrent/epoch.h"
 #include "engine/native/state.h"
 
@@ -77,6 +78,8 @@ enum kvs_status native_reader_open(struct kvs_engine *engine, const struct kvs_r
     buf_init(&reader->scratch, 4 * LOG_CHUNK_BYTES);
     struct view view = view_of(read->snapshot);
     enum kvs_status status;
+    uint64_t list_hash_before = 0;
+    unsigned tries = 0;
     for (;;) {
         status = native_view(native, key, &view, read->no_block, take, reader, ret_position);
         if (status == KVS_OK && reader->value.failed != KVS_OK)
@@ -86,6 +89,14 @@ enum kvs_status native_reader_open(struct kvs_engine *engine, const struct kvs_r
         status = pin_chunks(reader);
         if (status != KVS_NOT_FOUND)
             break;
+        /* When chunks move, the record gets a new list first: the same list twice has lost one for good. */
+        uint64_t list_hash = hash_bytes(buf_bytes(&reader->value), 0);
+        if (tries++ > 0 && list_hash == list_hash_before) {
+            status = fail(KVS_CORRUPT, 0, "a chunk of a value of %llu bytes is missing",
+                          (unsigned long long)reader->value_bytes);
+            break;
+        }
+        list_hash_before = list_hash;
         unpin_chunks(reader); /* compaction was faster: the record has a new list by now */
     }
     if (status != KVS_OK) {

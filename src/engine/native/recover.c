@@ -75,12 +75,17 @@ static enum kvs_status take_record(struct recovery *recovery, uint64_t locator,
     enum kvs_status status = find(recovery, record->key, &old);
     if (status != KVS_OK)
         return status;
-    if (old.locator != 0 && !is_newer(recovery, locator, record, &old))
+    if (old.locator != 0 && !is_newer(recovery, locator, record, &old)) {
+        if (record->kind == LOG_SET)
+            log_note_stale(native->log, locator, record->version);
         return KVS_OK;
+    }
     status = index_put(native->index, record->key, old.locator, locator, false);
     if (status != KVS_OK)
         return status;
     if (old.locator != 0) {
+        if (old.kind == LOG_SET)
+            log_note_stale(native->log, old.locator, old.version);
         log_account(native->log, old.locator, -(int64_t)old.stored_bytes,
                     old.kind == LOG_SET ? old.expire_ms : 0);
         count(native, record->key, old.kind == LOG_SET, old.expire_ms, -1);
@@ -122,7 +127,7 @@ static enum kvs_status take(void *ctx, uint64_t locator, const struct log_record
         struct kvs_range range = { .start = record->key,
                                    .end = record->value,
                                    .has_end = !open_end };
-        log_account(native->log, locator, record->stored_bytes, 0);
+        native_account_range(native, locator, record->stored_bytes);
         return ranges_add(&native->ranges, &range, record->version);
     }
     case LOG_SET:

@@ -78,6 +78,8 @@ struct native {
     _Atomic uint64_t installing;
     /* slots removed from the index so far: what a multi-key read compares before and after */
     _Atomic uint64_t slots_dropped;
+    /* counted up before a locator that was in the index may come to mean another record: what an iterator compares */
+    _Atomic uint64_t places_reused;
     atomic_bool over_budget;
 
     /* slots that are not tombstones, by the first byte of the key; changed under the append lock */
@@ -158,6 +160,22 @@ enum kvs_status native_load_key(void *ctx, uint64_t locator, bool no_block, stru
 enum kvs_status native_fetch(struct native *native, uint64_t locator, bool no_block,
                              struct buf *scratch, struct log_record *ret);
 
+/* The same, inside an epoch section, which it leaves: @locator is as the section found it. */
+enum kvs_status native_fetch_here(struct native *native, uint64_t locator, bool no_block,
+                                  struct buf *scratch, struct log_record *ret);
+
+/* To be called before index_scan(), for native_fetch_found(). */
+static inline uint64_t native_places(struct native *native)
+{
+    /* acquire: before the index is read. pairs with: undo_ops (write.c), reclaim (compact.c) */
+    return atomic_load_explicit(&native->places_reused, memory_order_acquire);
+}
+
+/* Fetches the record at @locator, which index_scan() has found since @places; its value only when the record is cold. May wait.
+ * KVS_NOT_FOUND: the locator may mean another record by now, scan again. */
+enum kvs_status native_fetch_found(struct native *native, uint64_t locator, uint64_t places,
+                                   struct buf *scratch, struct log_record *ret);
+
 /* Is what @slot names a value at @now_ms? 0: now, asked for only when the slot has an expiry. */
 bool slot_lives(struct native *native, const struct slot_info *slot, int64_t now_ms);
 
@@ -207,6 +225,9 @@ enum kvs_status native_write(struct kvs_engine *engine, const struct kvs_write *
                              struct kvs_written *ret);
 void write_scratch_free_all(struct native *native);
 
+/* The record of a range removal is in the log. */
+void native_account_range(struct native *native, uint64_t locator, uint32_t stored_bytes);
+
 /* A record that nothing refers to any more: accounting, and what hangs on it. Any lock may be held but larges.mu. */
 void native_record_dead(struct native *native, const struct slot_info *slot);
 
@@ -253,6 +274,12 @@ enum kvs_status native_snapshot_open(struct kvs_engine *engine, const char *owne
 uint64_t native_snapshot_version(const struct kvs_snapshot *snapshot);
 void native_snapshot_close(struct kvs_engine *engine, struct kvs_snapshot *snapshot);
 
+/* ---- verify.c ---- */
+
+/* Walks everything: index, version table, chunks, what is accounted where, counts of keys. Nobody writes or compacts meanwhile, and
+ * no value is on its way in. KVS_CORRUPT with what does not agree. */
+KVS_MUST_CHECK enum kvs_status native_verify(struct native *native);
+
 /* ---- recover.c ---- */
 enum kvs_status native_recover(struct native *native, const struct log_config *config);
 
@@ -272,6 +299,10 @@ enum kvs_status sweep_ranges(struct native *native);
 /* Remembers a tombstone's slot for sweep_tombs(). */
 void tombs_push(struct native *native, uint64_t version, uint64_t locator);
 
+/* Keeps to the memory budget. With compact_mu held. */
+void native_trim(struct native *native);
+/* Has background_stop() been called? */
+bool background_stopping(struct native *native);
 enum kvs_status background_start(struct native *native);
 void background_stop(struct native *native);
 

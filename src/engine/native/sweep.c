@@ -15,7 +15,8 @@
 
 enum {
     SCRATCH_BYTES = 2 * LOG_INLINE_VALUE_MAX /* what is read is rounded up to the size class */,
-    FIRST_RING = 256
+    FIRST_RING = 256,
+    IDLE_RING_MAX = 4096 /* kept while it is empty */
 };
 
 void tombs_push(struct native *native, uint64_t version, uint64_t locator)
@@ -62,23 +63,31 @@ static bool tombs_pop(struct native *native, uint64_t limit, struct tomb *ret)
         *ret = tombs->ring[tombs->head];
         tombs->head = (tombs->head + 1) & (tombs->capacity - 1);
         tombs->count--;
+        if (tombs->count == 0 && tombs->capacity > IDLE_RING_MAX) {
+            free(tombs->ring);
+            tombs->ring = NULL;
+            tombs->capacity = 0;
+            tombs->head = 0;
+        }
     }
     mutex_unlock(&tombs->mu);
     return popped;
 }
 
-static void drop_slot(struct native *native, struct kvs_bytes key, uint64_t locator)
+static void drop_slot(struct native *native, struct kvs_bytes key, uint64_t locator,
+                      uint32_t stored_bytes)
 {
     /* release: before the slot goes. pairs with: multi_once */
     atomic_fetch_add_explicit(&native->slots_dropped, 1, memory_order_release);
-    (void)index_remove(native->index, key, locator); /* not there any more: the key was set again */
+    if (index_remove(native->index, key, locator) == KVS_OK) /* else the key was set again */
+        log_account_idle(native->log, locator, stored_bytes);
 }
 
 void sweep_tombs(struct native *native)
 {
     struct buf scratch;
     buf_init(&scratch, SCRATCH_BYTES);
-    for (;;) {
+    while (!background_stopping(native)) {
         log_lock(native->log);
         uint64_t limit = forgettable(native);
         log_unlock(native->log);
@@ -88,9 +97,12 @@ void sweep_tombs(struct native *native)
         struct log_record record;
         if (native_fetch(native, tomb.locator, false, &scratch, &record) != KVS_OK)
             continue; /* compaction has moved it, and remembers it anew */
+        /* The locator may be so old that its segment's slot has a new tenant. */
+        if (record.kind != LOG_REMOVE || record.version != tomb.version)
+            continue;
         log_lock(native->log);
         if (tomb.version <= forgettable(native))
-            drop_slot(native, record.key, tomb.locator);
+            drop_slot(native, record.key, tomb.locator, record.stored_bytes);
         else
             tombs_push(native, tomb.version, tomb.locator);
         log_unlock(native->log);
@@ -99,12 +111,12 @@ void sweep_tombs(struct native *native)
 }
 
 /* Drops the slot at @locator when its record is older than @version. The key goes to @last. */
-static enum kvs_status sweep_slot(struct native *native, uint64_t locator,
+static enum kvs_status sweep_slot(struct native *native, uint64_t locator, uint64_t places,
                                   const struct removed_range *removed, struct buf *scratch,
                                   struct buf *last, bool *ret_past)
 {
     struct log_record record;
-    enum kvs_status status = native_fetch(native, locator, false, scratch, &record);
+    enum kvs_status status = native_fetch_found(native, locator, places, scratch, &record);
     if (status != KVS_OK)
         return status;
     if (!range_has(&removed->range, record.key)) {
@@ -126,7 +138,10 @@ static enum kvs_status sweep_slot(struct native *native, uint64_t locator,
     atomic_fetch_add_explicit(&native->slots_dropped, 1,
                               memory_order_release); /* as in drop_slot */
     bool dropped = index_remove(native->index, record.key, locator) == KVS_OK;
+    if (dropped && record.kind == LOG_REMOVE)
+        log_account_idle(native->log, locator, record.stored_bytes);
     if (dropped && record.kind == LOG_SET) {
+        log_note_stale(native->log, locator, record.version);
         /* relaxed: figures, changed under the append lock only */
         atomic_fetch_sub_explicit(&native->keys[first_byte(record.key)], 1, memory_order_relaxed);
         if (record.expire_ms != 0)
@@ -149,12 +164,13 @@ static enum kvs_status sweep_range(struct native *native, const struct removed_r
     bool past = false;
     while (status == KVS_OK && !past) {
         size_t count;
+        uint64_t places = native_places(native);
         status = index_scan(native->index, &scan, locators, INDEX_SCAN_MIN, &count);
         if (status != KVS_OK || count == 0)
             break;
         size_t moved = 0;
         for (size_t i = 0; status == KVS_OK && !past && i < count; i++) {
-            status = sweep_slot(native, locators[i], removed, &scratch, &last, &past);
+            status = sweep_slot(native, locators[i], places, removed, &scratch, &last, &past);
             if (status == KVS_NOT_FOUND) {
                 status = KVS_OK; /* moved meanwhile: this batch again from the last key */
                 moved = 1;
@@ -165,10 +181,7 @@ static enum kvs_status sweep_range(struct native *native, const struct removed_r
             scan.from = buf_bytes(&last);
             scan.exclusive = true;
         }
-        mutex_lock(&native->background_mu);
-        bool stop = native->background_stop;
-        mutex_unlock(&native->background_mu);
-        if (stop)
+        if (background_stopping(native))
             status = KVS_CLOSED;
     }
     buf_done(&last);
@@ -176,41 +189,48 @@ static enum kvs_status sweep_range(struct native *native, const struct removed_r
     return status;
 }
 
-/* The @i-th oldest removal when it is of @version (0: of any). Only this thread takes removals out (compact_mu), and new ones come
- * behind, so it stays what it is. */
-static const struct removed_range *oldest_removal(struct native *native, size_t i, uint64_t version)
+/* The oldest removal if it can be swept for good, and how many others are of its version (a batch may remove several ranges). Only
+ * this thread takes ripe removals out (compact_mu), and new ones come behind, so they stay where they are. */
+static bool ripe_removals(struct native *native, uint64_t *ret_version, size_t *ret_count)
+{
+    size_t count = 0;
+    log_lock(native->log); /* the set changes under the append lock only */
+    const struct range_set *set = atomic_load_explicit(&native->ranges.set, memory_order_relaxed);
+    if (range_set_count(set) != 0 && set->items[0]->version <= forgettable(native)) {
+        *ret_version = set->items[0]->version;
+        while (count < range_set_count(set) && set->items[count]->version == *ret_version)
+            count++;
+    }
+    log_unlock(native->log);
+    *ret_count = count;
+    return count != 0;
+}
+
+static const struct removed_range *ripe_removal(struct native *native, size_t i)
 {
     epoch_enter();
     const struct range_set *set = atomic_load_explicit(
         &native->ranges.set, memory_order_acquire); /* pairs with: ranges_publish */
-    const struct removed_range *removed = set != NULL && i < set->count ? set->items[i] : NULL;
+    const struct removed_range *removed = set->items[i];
     epoch_leave();
-    return removed != NULL && (version == 0 || removed->version == version) ? removed : NULL;
+    return removed;
 }
 
 enum kvs_status sweep_ranges(struct native *native)
 {
     enum kvs_status status = KVS_OK;
-    while (status == KVS_OK) {
-        const struct removed_range *removed = oldest_removal(native, 0, 0);
-        if (removed == NULL)
+    uint64_t version;
+    size_t count;
+    while (status == KVS_OK && ripe_removals(native, &version, &count)) {
+        for (size_t i = 0; status == KVS_OK && i < count; i++)
+            status = sweep_range(native, ripe_removal(native, i));
+        if (status != KVS_OK)
             break;
-        uint64_t version = removed->version;
         log_lock(native->log);
-        bool ripe = version <= forgettable(native);
+        bool removed = ranges_remove(&native->ranges, version);
         log_unlock(native->log);
-        if (!ripe)
-            break;
-        /* A batch may have removed several ranges, all under its one version: they are swept, and forgotten, together. */
-        for (size_t i = 0; status == KVS_OK && removed != NULL; i++) {
-            status = sweep_range(native, removed);
-            removed = oldest_removal(native, i + 1, version);
-        }
-        if (status == KVS_OK) {
-            log_lock(native->log);
-            ranges_remove(&native->ranges, version, false);
-            log_unlock(native->log);
-        }
+        if (!removed)
+            status = fail(KVS_NO_MEMORY, 0, "forgetting a removed range");
     }
     return status;
 }

@@ -25,7 +25,8 @@ struct version_entry {
 };
 
 enum {
-    FIRST_BUCKETS = 64
+    FIRST_BUCKETS = 64,
+    IDLE_BUCKETS_MAX = 4096 /* kept while the table is empty */
 };
 
 void versions_init(struct versions *versions)
@@ -112,6 +113,11 @@ static void entry_free(struct versions *versions, struct version_entry *entry)
     versions->count--;
     versions->bytes -= sizeof *entry + entry->key_len;
     free(entry);
+    if (versions->count == 0 && versions->bucket_count > IDLE_BUCKETS_MAX) {
+        free(versions->buckets);
+        versions->buckets = NULL;
+        versions->bucket_count = 0;
+    }
 }
 
 /* The newest snapshot that is older than @version. Nearly always the newest of all. */
@@ -233,17 +239,28 @@ bool versions_keeps(struct versions *versions, struct kvs_bytes key, uint64_t lo
     return keeps;
 }
 
-bool versions_move(struct versions *versions, struct kvs_bytes key, uint64_t from, uint64_t to,
-                   uint32_t stored_bytes)
+bool versions_move(struct versions *versions, struct kvs_bytes key, uint64_t from,
+                   const struct slot_info *to)
 {
     mutex_lock(&versions->mu);
     struct version_entry *entry = find_locator(versions, key, from);
-    if (entry != NULL) {
-        entry->slot.locator = to;
-        entry->slot.stored_bytes = stored_bytes;
-    }
+    if (entry != NULL)
+        entry->slot = *to;
     mutex_unlock(&versions->mu);
     return entry != NULL;
+}
+
+enum kvs_status versions_each(struct versions *versions, version_each_fn *fn, void *ctx)
+{
+    enum kvs_status status = KVS_OK;
+    mutex_lock(&versions->mu);
+    for (size_t i = 0; i < versions->bucket_count; i++) {
+        const struct version_entry *entry = versions->buckets[i];
+        for (; entry != NULL && status == KVS_OK; entry = entry->next)
+            status = fn(ctx, entry->slot.locator, entry->slot.stored_bytes);
+    }
+    mutex_unlock(&versions->mu);
+    return status;
 }
 
 enum kvs_status versions_snapshot_open(struct versions *versions, const char *owner,

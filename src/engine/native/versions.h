@@ -70,10 +70,14 @@ void versions_undo(struct versions *versions, struct version_entry *entry);
 enum kvs_status versions_find(struct versions *versions, struct kvs_bytes key, uint64_t at,
                               struct slot_info *ret);
 
-/* Is the record at @locator kept? And: it has moved. */
+/* Is the record at @locator kept? And: it is now @to. */
 bool versions_keeps(struct versions *versions, struct kvs_bytes key, uint64_t locator);
-bool versions_move(struct versions *versions, struct kvs_bytes key, uint64_t from, uint64_t to,
-                   uint32_t stored_bytes);
+bool versions_move(struct versions *versions, struct kvs_bytes key, uint64_t from,
+                   const struct slot_info *to);
+
+/* Shows every record kept, with versions.mu held, until @fn fails. */
+typedef enum kvs_status version_each_fn(void *ctx, uint64_t locator, uint32_t stored_bytes);
+enum kvs_status versions_each(struct versions *versions, version_each_fn *fn, void *ctx);
 
 /* Under the append lock. */
 KVS_MUST_CHECK enum kvs_status versions_snapshot_open(struct versions *versions, const char *owner,

@@ -115,8 +115,9 @@ TEST(a_moved_record_is_found_at_its_new_place)
         snprintf(key, sizeof key, "key%u", i);
         add(&versions, key, 100 + i, 5, 20);
     }
-    assert_true(versions_move(&versions, BYTES("key500"), 600, 9999, 64));
-    assert_false(versions_move(&versions, BYTES("key500"), 600, 9999, 64));
+    struct slot_info moved = { .locator = 9999, .version = 1, .stored_bytes = 64, .kind = LOG_SET };
+    assert_true(versions_move(&versions, BYTES("key500"), 600, &moved));
+    assert_false(versions_move(&versions, BYTES("key500"), 600, &moved));
     struct slot_info found;
     assert_ok(versions_find(&versions, BYTES("key500"), 10, &found));
     assert_int_equal(found.locator, 9999);

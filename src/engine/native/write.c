@@ -409,6 +409,11 @@ static enum kvs_status unblock(struct write_scratch *scratch, const struct kvs_w
 
 /* ---- 3. Installing ---- */
 
+/*
+ * Takes a half installed batch back. Readers may have met its slots, know its version from them, and look for what they replace in
+ * the version table: so the slots are put back first, then all readers of before are waited for, and only then do the table's
+ * entries go and may version and place be given to the next batch.
+ */
 static void undo_ops(struct native *native, struct write_scratch *scratch, size_t installed)
 {
     for (size_t i = installed; i-- > 0;) {
@@ -423,11 +428,24 @@ static void undo_ops(struct native *native, struct write_scratch *scratch, size_
             status = index_remove(native->index, state->op->key, state->locator);
         CHECK(status == KVS_OK); /* putting back in place and removing never fail */
     }
+    if (installed != 0) {
+        /* release: before the place is used again. pairs with: look (iterate.c) */
+        atomic_fetch_add_explicit(&native->places_reused, 1, memory_order_release);
+        epoch_wait();
+    }
+    /* release: nobody has the version any more, and the next batch may get the same. pairs with: visible_help */
+    atomic_store_explicit(&native->installing, 0, memory_order_release);
     for (size_t i = 0; i < scratch->op_count; i++) {
         if (scratch->ops[i].older != NULL)
             versions_undo(&native->versions, scratch->ops[i].older);
         scratch->ops[i].older = NULL;
     }
+}
+
+static bool removes_nothing(const struct op_state *state)
+{
+    const struct slot_info *old = &state->lookup.slot;
+    return state->op->kind == KVS_OP_REMOVE && (old->locator == 0 || old->kind == LOG_REMOVE);
 }
 
 /* What each operation replaces goes into the version table where somebody may need it. */
@@ -437,7 +455,7 @@ static enum kvs_status keep_older(struct native *native, struct write_scratch *s
     for (size_t i = 0; i < scratch->op_count; i++) {
         struct op_state *state = &scratch->ops[i];
         const struct slot_info *old = &state->lookup.slot;
-        if (old->locator == 0)
+        if (old->locator == 0 || removes_nothing(state))
             continue;
         /* A range removal may have hidden it before. Then a snapshot that is newer than the removal must not keep it: the removal is
          * forgotten when no snapshot is older, and the record would come back. */
@@ -470,12 +488,6 @@ static enum kvs_status install_ranges(struct native *native, const struct kvs_wr
     return KVS_OK;
 }
 
-static bool removes_nothing(const struct op_state *state)
-{
-    const struct slot_info *old = &state->lookup.slot;
-    return state->op->kind == KVS_OP_REMOVE && (old->locator == 0 || old->kind == LOG_REMOVE);
-}
-
 static enum kvs_status install_slots(struct native *native, struct write_scratch *scratch,
                                      bool no_block, size_t *ret_installed)
 {
@@ -503,7 +515,7 @@ static enum kvs_status install_slots(struct native *native, struct write_scratch
 
 /* Places, installs, publishes; all or nothing. Under the append lock. */
 static enum kvs_status install(struct native *native, struct write_scratch *scratch,
-                               const struct kvs_write *write, uint64_t *ret_version)
+                               const struct kvs_write *write, struct log_place *ret_place)
     REQUIRES(log_append_mutex(native->log))
 {
     struct log_place place;
@@ -526,18 +538,24 @@ static enum kvs_status install(struct native *native, struct write_scratch *scra
     if (status != KVS_OK) {
         undo_ops(native, scratch, installed);
         if (scratch->range_count != 0)
-            ranges_remove(&native->ranges, place.version, true);
+            ranges_undo(&native->ranges, place.version);
         log_append_cancel(native->log);
         return status;
     }
     log_append_publish(native->log);
     /* release: the slots and what they refer to. pairs with: every load of visible. Never backwards: a reader may have helped. */
     atomic_store_explicit(&native->visible, place.version, memory_order_release);
-    *ret_version = place.version;
+    *ret_place = place;
     return KVS_OK;
 }
 
 /* ---- 4. Accounting ---- */
+
+void native_account_range(struct native *native, uint64_t locator, uint32_t stored_bytes)
+{
+    log_account(native->log, locator, stored_bytes, 0);
+    log_account_idle(native->log, locator, stored_bytes);
+}
 
 void native_record_dead(struct native *native, const struct slot_info *slot)
 {
@@ -570,8 +588,13 @@ static void count_key(struct native *native, struct kvs_bytes key, const struct 
         atomic_fetch_add_explicit(&native->keys_expiring, expiring, memory_order_relaxed);
 }
 
-static void account(struct native *native, struct write_scratch *scratch, uint64_t version)
+static void account(struct native *native, struct write_scratch *scratch,
+                    const struct log_place *place)
 {
+    uint64_t version = place->version;
+    for (size_t i = 0; i < scratch->range_count; i++) /* the first records of the batch */
+        native_account_range(native, log_place_locator(place, &scratch->batch, i),
+                             log_batch_record_bytes(&scratch->batch, i));
     for (size_t i = 0; i < scratch->op_count; i++) {
         struct op_state *state = &scratch->ops[i];
         const struct slot_info *old = &state->lookup.slot;
@@ -587,6 +610,8 @@ static void account(struct native *native, struct write_scratch *scratch, uint64
             blob_commit(state->op->blob, state->locator);
         if (old->locator == 0)
             continue;
+        if (old->kind == LOG_SET)
+            log_note_stale(native->log, old->locator, old->version);
         if (state->older == NULL)
             native_record_dead(native, old);
         else if (state->older_is_temporary)
@@ -687,13 +712,13 @@ static enum kvs_status try_write(struct native *native, struct write_scratch *sc
     }
     if (status == KVS_OK)
         status = over_budget(native, scratch);
-    uint64_t version = 0;
+    struct log_place place;
     if (status == KVS_OK)
-        status = install(native, scratch, write, &version);
+        status = install(native, scratch, write, &place);
     if (status == KVS_OK) {
-        ret->position = version;
+        ret->position = place.version;
         free_collapsed_blobs(scratch, write);
-        account(native, scratch, version);
+        account(native, scratch, &place);
     }
     log_unlock(native->log);
     return status;
