@@ -4,6 +4,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 DIR     ?= run/data
 ARGS    ?=
+ROUNDS  ?= 1000
 SETUP   := meson setup --reconfigure
 SANITIZER_OPTIONS := -Dbuildtype=debugoptimized -Ddebug_checks=true
 
@@ -55,7 +56,7 @@ demo: all ## loads Debian's package index, kills the server, finds everything
 
 crash: ## the long form of the kill -9 and power-cut tests (ROUNDS=1000)
 	@tools/deps build test
-	@tools/test-all crash
+	@KVS_CRASH_ROUNDS=$(ROUNDS) KVS_TEST_ROUNDS=$(ROUNDS) TIMEOUT_FACTOR=200 TEST_ARGS="crash server-durability-kvs" tools/test-all normal
 
 format: ## clang-format over the tree
 	@tools/deps dev
