@@ -649,7 +649,10 @@ enum kvs_status compact_round(struct native *native, bool all, bool *ret_did)
     *ret_did = false;
     for (;;) {
         enum kvs_status status = run_round(native, all, &round);
-        *ret_did = round.dropped && round.copied_bytes < round.victim_bytes;
+        /* Headers and padding come back with every copy: a round that gains little else would be repeated for ever by those who
+         * go on while something was gained, over small segments that live wholly. */
+        *ret_did =
+            round.dropped && round.copied_bytes + round.victim_bytes / 8 < round.victim_bytes;
         if (status != KVS_OK || round.pending == 0 || round.busy_count == BUSY_SEGMENTS)
             return status;
         /* Others may be worth it: an upload that never ends must not keep the space of all. */
