@@ -8,7 +8,8 @@
  * operation, or after the one that was under way: nothing lost, nothing half, nothing back from the dead. With weaker durability it may
  * be any state since the last sync, but a state.
  *
- * KVS_CRASH_ROUNDS (default 4) seeds are tried; KVS_TEST_SEED repeats a run.
+ * KVS_CRASH_ROUNDS seeds are tried, each with a cut before every call; without it one seed, with a cut before every 2nd call or
+ * so (KVS_CRASH_STEP: every that many). KVS_TEST_SEED repeats a run.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,12 @@
 #include "io/random.h"
 #include "tests/harness/test.h"
 
-enum { KEYS = 24, OPS = 48, ABSENT = 0, LARGE_BYTES = KVS_INLINE_MAX + 70000 };
+enum {
+    KEYS = 24,
+    OPS = 48,
+    ABSENT = 0,
+    LARGE_BYTES = KVS_INLINE_MAX + 70000
+};
 
 /* What the store holds: for each key the number of the write that set it, or ABSENT. */
 struct state {
@@ -29,7 +35,16 @@ struct state {
 };
 
 struct step {
-    enum { STEP_SET, STEP_REMOVE, STEP_BATCH, STEP_RANGE, STEP_LARGE, STEP_COMPACT, STEP_REOPEN } kind;
+    enum {
+        STEP_SET,
+        STEP_REMOVE,
+        STEP_BATCH,
+        STEP_RANGE,
+        STEP_LARGE,
+        STEP_COMPACT,
+        STEP_REOPEN
+    } kind;
+
     unsigned key;
     unsigned other;
     size_t value_bytes;
@@ -57,7 +72,8 @@ static struct kvs_bytes key_bytes(const char *name)
 
 static size_t value_size(const struct run *run, uint32_t written)
 {
-    return run->steps[written - 1].kind == STEP_LARGE ? LARGE_BYTES : run->steps[written - 1].value_bytes;
+    return run->steps[written - 1].kind == STEP_LARGE ? LARGE_BYTES
+                                                      : run->steps[written - 1].value_bytes;
 }
 
 /* A value that says which step wrote it, in every byte. */
@@ -75,8 +91,13 @@ static void plan(struct run *run, uint64_t seed)
     for (size_t i = 0; i < OPS; i++) {
         struct step *step = &run->steps[i];
         uint64_t dice = random_below(&random, 100);
-        step->kind = dice < 50 ? STEP_SET : dice < 65 ? STEP_REMOVE : dice < 78 ? STEP_BATCH : dice < 84 ? STEP_RANGE
-                     : dice < 86 ? STEP_LARGE : dice < 93 ? STEP_COMPACT : STEP_REOPEN;
+        step->kind = dice < 50   ? STEP_SET
+                     : dice < 65 ? STEP_REMOVE
+                     : dice < 78 ? STEP_BATCH
+                     : dice < 84 ? STEP_RANGE
+                     : dice < 86 ? STEP_LARGE
+                     : dice < 93 ? STEP_COMPACT
+                                 : STEP_REOPEN;
         step->key = (unsigned)random_below(&random, KEYS);
         step->other = (unsigned)random_below(&random, KEYS);
         step->value_bytes = 1 + (size_t)random_below(&random, dice % 5 == 0 ? 9000 : 200);
@@ -91,7 +112,8 @@ static void plan(struct run *run, uint64_t seed)
         for (unsigned key = 0; key < KEYS; key++) {
             if (step->kind == STEP_RANGE && key >= step->key && key < step->other)
                 state->written[key] = ABSENT;
-            if (step->kind == STEP_BATCH && (key == step->key || key == step->other || key == KEYS - 1))
+            if (step->kind == STEP_BATCH &&
+                (key == step->key || key == step->other || key == KEYS - 1))
                 state->written[key] = number;
         }
     }
@@ -108,7 +130,8 @@ static enum kvs_status open_store(struct run *run, struct kvs **ret)
     return kvs_open("/db", &options, ret);
 }
 
-static enum kvs_status set_large(struct kvs *db, struct kvs_batch *batch, struct kvs_bytes key, uint32_t number)
+static enum kvs_status set_large(struct kvs *db, struct kvs_batch *batch, struct kvs_bytes key,
+                                 uint32_t number)
 {
     char *value = malloc(LARGE_BYTES);
     CHECK(value != NULL);
@@ -157,7 +180,8 @@ static enum kvs_status write_step(struct run *run, struct kvs *db, size_t i)
         key_name(KEYS - 1, name);
         kvs_batch_set(batch, db, key_bytes(name), bytes, 0);
     }
-    status = step->kind == STEP_LARGE ? set_large(db, batch, key_bytes(name), number) : kvs_write(db, batch, NULL, NULL);
+    status = step->kind == STEP_LARGE ? set_large(db, batch, key_bytes(name), number)
+                                      : kvs_write(db, batch, NULL, NULL);
     kvs_batch_free(batch);
     return status;
 }
@@ -240,9 +264,11 @@ static size_t find_state(struct run *run, const struct state *state, size_t leas
             return i;
     }
     for (unsigned key = 0; key < KEYS; key++) {
-        if (state->written[key] != run->states[least].written[key] || state->written[key] != run->states[most].written[key])
-            print_error("key%02u: written by step %u, expected %u or %u\n", key, state->written[key],
-                        run->states[least].written[key], run->states[most].written[key]);
+        if (state->written[key] != run->states[least].written[key] ||
+            state->written[key] != run->states[most].written[key])
+            print_error("key%02u: written by step %u, expected %u or %u\n", key,
+                        state->written[key], run->states[least].written[key],
+                        run->states[most].written[key]);
     }
     fail_msg("the store holds no state of after step %zu to %zu", least, most);
     return 0;
@@ -295,8 +321,8 @@ static bool cut_at(struct run *run, uint64_t call, uint64_t keep_seed, uint64_t 
     (void)run_plan(run, at);
     status = open_store(run, &db);
     if (status != KVS_OK)
-        fail_msg("after cut %llu (keep %llu) and going on: %s", (unsigned long long)call, (unsigned long long)keep_seed,
-                 kvs_error());
+        fail_msg("after cut %llu (keep %llu) and going on: %s", (unsigned long long)call,
+                 (unsigned long long)keep_seed, kvs_error());
     state = read_state(run, db);
     (void)find_state(run, &state, OPS, OPS);
     assert_ok(kvs_close(db));
@@ -306,16 +332,24 @@ static bool cut_at(struct run *run, uint64_t call, uint64_t keep_seed, uint64_t 
 /* What a failing run did, for whoever repeats it. */
 static void print_plan(const struct run *run)
 {
-    static const char *const names[] = { "set", "remove", "batch", "range", "large", "compact", "reopen" };
+    static const char *const names[] = { "set",   "remove",  "batch", "range",
+                                         "large", "compact", "reopen" };
     for (size_t i = 0; i < OPS; i++)
-        fprintf(stderr, "step %zu: %s key%02u key%02u, %zu bytes\n", i + 1, names[run->steps[i].kind], run->steps[i].key,
-                run->steps[i].other, run->steps[i].value_bytes);
+        fprintf(stderr, "step %zu: %s key%02u key%02u, %zu bytes\n", i + 1,
+                names[run->steps[i].kind], run->steps[i].key, run->steps[i].other,
+                run->steps[i].value_bytes);
+}
+
+static unsigned long number_of(const char *variable, unsigned long otherwise)
+{
+    const char *text = getenv(variable);
+    return text != NULL && *text != '\0' ? strtoul(text, NULL, 10) : otherwise;
 }
 
 static void cut_everywhere(enum kvs_durability durability)
 {
-    const char *text = getenv("KVS_CRASH_ROUNDS");
-    unsigned long rounds = text != NULL ? strtoul(text, NULL, 10) : 4;
+    unsigned long rounds = number_of("KVS_CRASH_ROUNDS", 1);
+    unsigned long step = number_of("KVS_CRASH_STEP", getenv("KVS_CRASH_ROUNDS") != NULL ? 1 : 3);
     uint64_t seed = test_seed();
     struct run run = { .durability = durability, .clock = clock_manual_new(1700000000000000) };
     assert_non_null(run.clock);
@@ -332,7 +366,7 @@ static void cut_everywhere(enum kvs_durability durability)
             points++;
             if (getenv("KVS_CRASH_VERBOSE") != NULL)
                 fprintf(stderr, "survived a cut before call %llu\n", (unsigned long long)call);
-            call += text != NULL ? 1 : 1 + random_below(&random, 5);
+            call += 1 + random_below(&random, step);
         }
     }
     printf("%llu power cuts\n", (unsigned long long)points);
