@@ -139,7 +139,8 @@ static enum kvs_status look_at(struct kvs_iterator *it, struct kvs_bytes key)
 
 /*
  * Judges the record behind a slot. KVS_OK: the entry is filled. KVS_NOT_FOUND: nothing to show for this key. KVS_CONFLICT: *ret_older
- * has to be shown instead. it->looked is set to the key, except at the end of the range (it->finished).
+ * has to be shown instead. KVS_CLOSED: a removal that hid this record may have been forgotten, scan again. it->looked is set to the
+ * key, except at the end of the range (it->finished) and with KVS_CLOSED.
  */
 static enum kvs_status judge(struct kvs_iterator *it, const struct log_record *record,
                              struct slot_info *ret_older)
@@ -160,6 +161,9 @@ static enum kvs_status judge(struct kvs_iterator *it, const struct log_record *r
         return look_at(it, record->key) == KVS_OK ? KVS_NOT_FOUND : KVS_NO_MEMORY;
     }
     uint64_t removed = ranges_cover(&native->ranges, record->key, slot.version, at);
+    /* After the ranges: a set without the removal is published after places has changed. pairs with: sweep_ranges */
+    if (removed == 0 && native_places(native) != it->places)
+        return KVS_CLOSED;
     depend(it, removed != 0 ? removed : slot.version, removed != 0 ? 0 : slot.flags);
     enum kvs_status status = KVS_NOT_FOUND;
     if (removed == 0 && slot_lives(native, &slot, it->snapshot->now_ms)) {
@@ -195,11 +199,20 @@ static enum kvs_status look(struct kvs_iterator *it, uint64_t locator, bool no_b
     } else {
         status = native_fetch_here(native, locator, no_block, &it->scratch, &record);
         peeked = status == KVS_OK;
-        if (peeked)
-            status = judge(it, &record, &older);
+        if (peeked) {
+            /* A section again, for the removed ranges; one of them may have been swept and forgotten while we read. */
+            epoch_enter();
+            status =
+                native_places(native) != it->places ? KVS_CONFLICT : judge(it, &record, &older);
+            epoch_leave();
+            if (status == KVS_CONFLICT && older.locator == 0)
+                return KVS_CONFLICT;
+        }
     }
     if (!peeked)
         return status == KVS_NOT_FOUND ? KVS_CONFLICT : status;
+    if (status == KVS_CLOSED)
+        return KVS_CONFLICT;
     if (status != KVS_CONFLICT)
         return status;
     status = native_fetch(native, older.locator, no_block, &it->scratch, &record);

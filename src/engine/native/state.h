@@ -78,7 +78,8 @@ struct native {
     _Atomic uint64_t installing;
     /* slots removed from the index so far: what a multi-key read compares before and after */
     _Atomic uint64_t slots_dropped;
-    /* counted up before a locator that was in the index may come to mean another record: what an iterator compares */
+    /* counted up before a locator that was in the index may come to mean another record, or a range removal that hides one is
+     * forgotten: what an iterator compares */
     _Atomic uint64_t places_reused;
     atomic_bool over_budget;
 

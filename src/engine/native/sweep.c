@@ -226,6 +226,11 @@ enum kvs_status sweep_ranges(struct native *native)
             status = sweep_range(native, ripe_removal(native, i));
         if (status != KVS_OK)
             break;
+        /* Who found a slot before it was dropped may still be about to ask whether a range covers it. Point readers do both in
+         * one epoch section; iterators hold locators for longer, they compare places. release: before the set is published
+         * without the removal. pairs with: native_places */
+        epoch_wait();
+        atomic_fetch_add_explicit(&native->places_reused, 1, memory_order_release);
         log_lock(native->log);
         bool removed = ranges_remove(&native->ranges, version);
         log_unlock(native->log);
