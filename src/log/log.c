@@ -431,7 +431,7 @@ void log_trim(struct log *log)
         struct segment *segment = log->segments[log->trim_hand];
         uint64_t end = extent_get(&segment->end);
         bool may_go = segment->frame != NULL && segment->frame_holds == 0 &&
-                      (segment_is_sealed(segment) || log->opening) &&
+                      (segment_is_sealed(segment) || (log->opening && segment != log->resume)) &&
                       extent_get(&segment->written) == end;
         if (!may_go)
             continue;
