@@ -226,11 +226,11 @@ enum kvs_status sweep_ranges(struct native *native)
             status = sweep_range(native, ripe_removal(native, i));
         if (status != KVS_OK)
             break;
-        /* Who found a slot before it was dropped may still be about to ask whether a range covers it. Point readers do both in
-         * one epoch section; iterators hold locators for longer, they compare places. release: before the set is published
-         * without the removal. pairs with: native_places */
-        epoch_wait();
+        /* Who found a slot before it was dropped must still find the removal that hides it. Iterators hold locators for long and
+         * compare places; counted first, so that a section which the wait below does not cover sees the new count.
+         * release: after the slots went. pairs with: native_places */
         atomic_fetch_add_explicit(&native->places_reused, 1, memory_order_release);
+        epoch_wait();
         log_lock(native->log);
         bool removed = ranges_remove(&native->ranges, version);
         log_unlock(native->log);

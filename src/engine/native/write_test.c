@@ -129,7 +129,7 @@ TEST(conditions_are_checked_against_what_a_range_removal_has_hidden)
     struct rig rig;
     rig_init(&rig);
     rig_open(&rig);
-    uint64_t version;
+    uint64_t version = 0;
     struct kvs_op set = op_set("k", text_of("1"));
     must(rig_write(&rig, &set, 1, &version));
     struct kvs_op range = op_range("a", "z");
@@ -154,6 +154,49 @@ TEST(conditions_are_checked_against_what_a_range_removal_has_hidden)
     rig_verify(&rig);
     rig_reopen(&rig);
     rig_expect(&rig, "k", "1");
+    rig_verify(&rig);
+    rig_done(&rig);
+}
+
+/* An iterator has found a key; then its removal is swept out of the index, and forgotten. */
+TEST(a_removed_range_stays_removed_for_an_iterator_that_is_under_way)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    rig_fill(&rig, "k", 200, 50, 0);
+    struct kvs_op range = op_range("k00100", "k00200");
+    must(rig_write(&rig, &range, 1, NULL));
+    struct kvs_read read = { 0 };
+    struct kvs_range all = { 0 };
+    struct kvs_iterator *it;
+    struct kvs_entry entry;
+    must(native_engine_ops.iterator_open(rig.engine, &read, &all, false, &it));
+    must(native_engine_ops.iterator_next(it, false, &entry)); /* has the next ones in hand */
+    rig_compact(&rig);
+    assert_true(ranges_empty(&rig.native->ranges));
+    size_t count = 1;
+    while (native_engine_ops.iterator_next(it, false, &entry) == KVS_OK)
+        count++;
+    assert_int_equal(count, 100);
+    native_engine_ops.iterator_close(it);
+    rig_verify(&rig);
+    rig_done(&rig);
+}
+
+/* More data than memory: the segment that is continued must keep its own, whatever else has to go. */
+TEST(a_store_larger_than_its_memory_can_be_written_to_after_opening)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig.config.memory_bytes = 64 * 1024;
+    rig_open(&rig);
+    for (unsigned round = 0; round < 8; round++) {
+        rig_fill(&rig, "k", 1000 + round * 137, 300, round);
+        rig_reopen(&rig);
+        rig_set(&rig, "first", "after opening");
+        rig_expect_filled(&rig, NULL, "k", 1000 + round * 137, 300, round);
+    }
     rig_verify(&rig);
     rig_done(&rig);
 }
