@@ -174,6 +174,7 @@ TEST(names_are_completed_and_arguments_hinted)
     expect(&terminal, "ame");
     type(&terminal, "me\n");
     expect(&terminal, "OK\r\n");
+    expect(&terminal, "> ");
     type(&terminal, "\x04"); /* end of input */
     assert_int_equal(terminal_close(&terminal), 0);
     server_end(&server);
