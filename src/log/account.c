@@ -158,7 +158,7 @@ enum kvs_status log_drop(struct log *log, const uint64_t *ids, size_t count)
     mutex_unlock(&log->manifest_mu);
     free(segments);
     if (!log->background)
-        segments_reap(log);
+        segments_reap(log, false);
     return status;
 }
 

@@ -358,7 +358,7 @@ static void *committer_main(void *arg)
         if (atomic_load_explicit(&log->stopping,
                                  memory_order_acquire)) /* pairs with: commit_stop */
             return NULL;
-        segments_reap(log);
+        segments_reap(log, false);
         append_prepare(log);
 
         struct outlook outlook = look_out(log);

@@ -163,7 +163,7 @@ void log_free(struct log *log)
         next = segment == log->active ? NULL : segment->commit_next;
         segment_unref(segment); /* held since append_activate() */
     }
-    segments_reap(log);
+    segments_reap(log, true);
     for (size_t i = 0; i < log->segment_count; i++)
         segment_free(log->segments[i]);
     segment_free(log->spare[0]);
@@ -415,7 +415,7 @@ void log_set_memory(struct log *log, uint64_t memory_bytes)
 void log_trim(struct log *log)
 {
     if (log->background == false)
-        segments_reap(log);
+        segments_reap(log, false);
     uint64_t budget = log->memory_bytes;
     if (budget < RESIDENT_SEGMENTS_MIN * log->segment_bytes)
         budget = RESIDENT_SEGMENTS_MIN * log->segment_bytes;

@@ -135,18 +135,34 @@ enum kvs_status segment_new(struct log *log, const struct segment_header *header
     return KVS_OK;
 }
 
+/* From here on no locator leads to the segment, and its slot may have another. */
+static void segment_leave_slot(struct segment *segment)
+{
+    /* relaxed: who loaded it is in an epoch section. The slot's next user publishes anew. */
+    atomic_store_explicit(&segment->slot->frame, NULL, memory_order_relaxed);
+    /* release: all that was done with the slot before. pairs with: slot_take */
+    atomic_store_explicit(&segment->slot->segment, NULL, memory_order_release);
+}
+
+static void segment_destroy(struct segment *segment)
+{
+    frame_free(segment->frame);
+    io_close(segment->file);
+    mutex_done(&segment->side_mu);
+    free(segment);
+}
+
 void segment_free(struct segment *segment)
 {
     if (segment == NULL)
         return;
-    /* relaxed: nobody knows the segment any more. The slot's next user publishes anew. */
-    atomic_store_explicit(&segment->slot->frame, NULL, memory_order_relaxed);
-    frame_free(segment->frame);
-    io_close(segment->file);
-    mutex_done(&segment->side_mu);
-    /* release: all that was done with the slot before. pairs with: slot_take */
-    atomic_store_explicit(&segment->slot->segment, NULL, memory_order_release);
-    free(segment);
+    segment_leave_slot(segment);
+    segment_destroy(segment);
+}
+
+static void segment_free_retired(struct epoch_node *node)
+{
+    segment_destroy((struct segment *)node);
 }
 
 static bool headers_agree(const struct segment_header *a, const struct segment_header *b)
@@ -253,7 +269,7 @@ void segment_unref(struct segment *segment)
         gate_notify(&log->work);
 }
 
-void segments_reap(struct log *log)
+void segments_reap(struct log *log, bool alone)
 {
     for (;;) {
         mutex_lock(&log->reap_mu);
@@ -268,6 +284,12 @@ void segments_reap(struct log *log)
         if (path != NULL)
             (void)log->io->ops->unlink(log->io, path);
         free(path);
-        segment_free(segment);
+        /* Nobody has it pinned, but a reader with a locator of before may have just found it in its slot, to see that it was
+         * dropped: it goes when those have left too. */
+        segment_leave_slot(segment);
+        if (alone)
+            segment_destroy(segment);
+        else
+            log_retire(log, &segment->node, segment_free_retired);
     }
 }

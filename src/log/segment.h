@@ -161,6 +161,6 @@ void segment_note_versions(struct segment *segment, uint64_t min, uint64_t max);
 /* Gives back one reference. */
 void segment_unref(struct segment *segment);
 /* Removes what nobody needs any more. Calls the system; outside all locks. */
-void segments_reap(struct log *log);
+void segments_reap(struct log *log, bool alone);
 
 #endif

@@ -24,7 +24,7 @@ static bool slot_take(struct log *log, uint32_t *ret)
     mutex_lock(&log->table_mu);
     for (uint32_t i = 0; i < SLOT_COUNT && !found; i++) {
         uint32_t slot = (log->slot_hint + i) % SLOT_COUNT;
-        /* acquire: the slot's last user is done with it. pairs with: segment_free */
+        /* acquire: the slot's last user is done with it. pairs with: segment_leave_slot */
         if (atomic_load_explicit(&log->slots[slot].segment, memory_order_acquire) != NULL)
             continue;
         /* Round and round: a slot rests as long as possible, and the search is short. Small logs start over at 4096. */
