@@ -2,8 +2,8 @@
  * export_remote.c - the keys of a server into a file, page by page.
  *
  * A page of keys comes by RANGE; then the sizes of their values, since what is small is fetched together and what is large alone and in
- * pieces. Value and time to live of a key are read in one transaction, so they belong together; keys of different
- * transactions may be of different moments. Times are made absolute by the server's own clock.
+ * pieces. Value and time of expiry of a key are read in one transaction, so they belong together; keys of different
+ * transactions may be of different moments.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -110,16 +110,13 @@ static enum kvs_status read_sizes(struct export *export)
 static enum kvs_status ask(struct export *export, size_t first, size_t end)
 {
     static const struct kvs_bytes multi[] = { BYTES_INIT("MULTI") };
-    static const struct kvs_bytes now[] = { BYTES_INIT("TIME") };
     static const struct kvs_bytes exec[] = { BYTES_INIT("EXEC") };
     struct kvs_client *client = export->client;
     enum kvs_status status = kvs_client_append(client, multi, 1);
-    if (status == KVS_OK)
-        status = kvs_client_append(client, now, 1);
     for (size_t i = first; i < end && status == KVS_OK; i++) {
-        struct kvs_bytes ttl[] = { BYTES("PTTL"), export->keys[i] };
+        struct kvs_bytes expiry[] = { BYTES("PEXPIRETIME"), export->keys[i] };
         struct kvs_bytes get[] = { BYTES("GET"), export->keys[i] };
-        status = kvs_client_append(client, ttl, 2);
+        status = kvs_client_append(client, expiry, 2);
         if (status == KVS_OK)
             status = kvs_client_append(client, get, 2);
     }
@@ -130,16 +127,6 @@ static enum kvs_status ask(struct export *export, size_t first, size_t end)
         status = kvs_client_read(client, &reply);
     }
     return status;
-}
-
-static bool parse_seconds(struct kvs_bytes seconds, struct kvs_bytes micros, int64_t *ret_ms)
-{
-    int64_t s;
-    int64_t us;
-    if (!number_parse_i64(seconds, &s) || !number_parse_i64(micros, &us))
-        return false;
-    *ret_ms = s * 1000 + us / 1000;
-    return true;
 }
 
 static void count_record(struct export *export)
@@ -157,26 +144,23 @@ static enum kvs_status export_group(struct export *export, size_t first, size_t 
         status = kvs_client_read(export->client, &reply);
     if (status != KVS_OK)
         return status;
-    int64_t now_ms;
-    if (reply->type != KVS_REPLY_ARRAY || reply->item_count != 1 + 2 * (end - first) ||
-        reply->items[0].item_count != 2 ||
-        !parse_seconds(reply->items[0].items[0].text, reply->items[0].items[1].text, &now_ms))
+    if (reply->type != KVS_REPLY_ARRAY || reply->item_count != 2 * (end - first))
         return unexpected("EXEC");
     for (size_t i = first; i < end && status == KVS_OK; i++) {
-        const struct kvs_reply *ttl = &reply->items[1 + 2 * (i - first)];
-        const struct kvs_reply *value = ttl + 1;
+        const struct kvs_reply *expiry = &reply->items[2 * (i - first)];
+        const struct kvs_reply *value = expiry + 1;
         if (value->type == KVS_REPLY_NULL)
             continue; /* gone since its page was read */
         if (value->type == KVS_REPLY_ERROR)
             return fail(KVS_SERVER, 0, "%.*s", (int)value->text.len,
                         (const char *)value->text.data);
-        if (ttl->type != KVS_REPLY_INTEGER || value->type != KVS_REPLY_BULK)
+        if (expiry->type != KVS_REPLY_INTEGER || value->type != KVS_REPLY_BULK)
             return unexpected("EXEC");
         struct record record = {
             .key = export->keys[i],
             .value = value->text,
             .value_bytes = value->text.len,
-            .expire_ms = ttl->integer >= 0 ? now_ms + ttl->integer : 0,
+            .expire_ms = expiry->integer > 0 ? expiry->integer : 0,
         };
         status = record_write(export->writer, &record);
         count_record(export);
@@ -194,35 +178,6 @@ static enum kvs_status expect_head(struct export *export, enum kvs_reply_type ty
     if (ret->type == KVS_REPLY_ERROR)
         return fail(KVS_SERVER, 0, "%.*s", (int)ret->text.len, (const char *)ret->text.data);
     return ret->type == type ? KVS_OK : unexpected("EXEC");
-}
-
-/* TIME's answer: two short bulks. */
-static enum kvs_status read_time(struct export *export, int64_t *ret_ms)
-{
-    char texts[2][NUMBER_I64_CHARS];
-    size_t lens[2] = { 0, 0 };
-    struct kvs_reply head;
-    uint64_t count;
-    enum kvs_status status = expect_head(export, KVS_REPLY_ARRAY, &head, &count);
-    if (status == KVS_OK && count != 2)
-        status = unexpected("TIME");
-    for (size_t i = 0; i < 2 && status == KVS_OK; i++) {
-        status = expect_head(export, KVS_REPLY_BULK, &head, &count);
-        struct kvs_bytes piece = { NULL, 0 };
-        do {
-            if (status == KVS_OK)
-                status = kvs_client_read_bytes(export->client, &piece);
-            if (status == KVS_OK && piece.len > sizeof texts[i] - lens[i])
-                status = unexpected("TIME");
-            if (status == KVS_OK && piece.len > 0)
-                memcpy(texts[i] + lens[i], piece.data, piece.len);
-            lens[i] += piece.len;
-        } while (status == KVS_OK && piece.len > 0);
-    }
-    if (status == KVS_OK &&
-        !parse_seconds(bytes_of(texts[0], lens[0]), bytes_of(texts[1], lens[1]), ret_ms))
-        status = unexpected("TIME");
-    return status;
 }
 
 static enum kvs_status export_pieces(struct export *export, struct record *record)
@@ -246,19 +201,16 @@ static enum kvs_status export_large(struct export *export, size_t at)
 {
     struct kvs_reply head;
     uint64_t count = 0;
-    int64_t now_ms = 0;
     enum kvs_status status = ask(export, at, at + 1);
     if (status == KVS_OK)
         status = expect_head(export, KVS_REPLY_ARRAY, &head, &count);
-    if (status == KVS_OK)
-        status = read_time(export, &now_ms);
     if (status == KVS_OK)
         status = expect_head(export, KVS_REPLY_INTEGER, &head, &count);
     if (status != KVS_OK)
         return status;
     struct record record = {
         .key = export->keys[at],
-        .expire_ms = head.integer >= 0 ? now_ms + head.integer : 0,
+        .expire_ms = head.integer > 0 ? head.integer : 0,
     };
     status = kvs_client_read_head(export->client, &head, &record.value_bytes);
     if (status != KVS_OK || head.type == KVS_REPLY_NULL)
