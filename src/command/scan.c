@@ -28,9 +28,25 @@ static enum kvs_status harvest_matching(struct harvest *harvest, struct walk *wa
     return status == KVS_NOT_FOUND ? KVS_OK : status;
 }
 
+/* Matching costs pattern times key at worst, for every key looked at: what is not literal is bounded. False: the error is replied. */
+static bool pattern_is_fair(struct command_ctx *ctx, struct kvs_bytes pattern)
+{
+    enum {
+        PATTERN_BYTES_MAX = 4096
+    };
+
+    if (pattern.len - glob_prefix(pattern).len <= PATTERN_BYTES_MAX)
+        return true;
+    reply_error(ctx->reply, "ERR pattern of more than %d bytes behind its literal beginning",
+                PATTERN_BYTES_MAX);
+    return false;
+}
+
 enum kvs_status cmd_keys(struct command_ctx *ctx)
 {
     struct kvs_bytes pattern = command_arg(ctx, 1);
+    if (!pattern_is_fair(ctx, pattern))
+        return KVS_OK;
     struct bounds bounds = { .nothing = true };
     struct walk walk = { .ctx = ctx };
     struct harvest harvest;
@@ -87,6 +103,8 @@ static bool scan_options(struct command_ctx *ctx, struct scan *scan)
                 continue;
         } else if (has_value && command_arg_is(ctx, i, "MATCH")) {
             scan->pattern = command_arg(ctx, i + 1);
+            if (!pattern_is_fair(ctx, scan->pattern))
+                return false;
             continue;
         } else if (has_value && command_arg_is(ctx, i, "TYPE")) {
             scan->type = command_arg(ctx, i + 1);

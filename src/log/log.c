@@ -219,9 +219,14 @@ static bool is_listed(const struct log *log, uint64_t id)
     return low < log->segment_count && log->segments[low]->header.id == id;
 }
 
-/* Whether @path, a segment file the manifest does not name, is ours to remove. KVS_WRONG_FORMAT: it is somebody else's. */
-static enum kvs_status check_leftover(struct log *log, const char *path)
+/* Whether @path, a file named like segment @id that the manifest does not name, is ours to remove: a segment that was being created
+ * when the process ended, or was dropped and not removed yet. KVS_WRONG_FORMAT: it is something else, and stays. */
+static enum kvs_status check_leftover(struct log *log, const char *path, uint64_t id)
 {
+    enum {
+        CREATED_AT_ONCE = 256 /* ids that may have been given since the manifest was written */
+    };
+
     struct io_file *file = NULL;
     uint8_t bytes[SEGMENT_HEADER_BYTES] = { 0 };
     size_t got = 0;
@@ -230,11 +235,19 @@ static enum kvs_status check_leftover(struct log *log, const char *path)
     if (status == KVS_OK)
         status = file->ops->read(file, 0, bytes, sizeof bytes, false, &got);
     io_close(file);
-    if (status != KVS_OK || got < sizeof bytes || segment_header_is_torn(bytes, log->store_id))
+    if (status != KVS_OK)
         return status;
+    if (got < sizeof bytes || segment_header_is_torn(bytes, log->store_id))
+        return id < log->manifest_next_id + CREATED_AT_ONCE
+                   ? KVS_OK
+                   : fail(KVS_WRONG_FORMAT, 0,
+                          "%s is named like a segment and is none; move it away", path);
     status = segment_header_decode(bytes, path, &header);
     if (status == KVS_OK && memcmp(header.store_id, log->store_id, STORE_ID_BYTES) != 0)
         status = fail(KVS_WRONG_FORMAT, 0, "%s belongs to another store", path);
+    if (status == KVS_OK && header.id != id)
+        status = fail(KVS_WRONG_FORMAT, 0, "%s is a copy of segment %08" PRIx64 "; move it away",
+                      path, header.id);
     return status;
 }
 
@@ -250,7 +263,7 @@ static enum kvs_status remove_leftover(struct log *log, uint64_t id)
         status =
             fail(KVS_CORRUPT, 0, "%s is there, but the file %s is missing", path, MANIFEST_NAME);
     else
-        status = check_leftover(log, path);
+        status = check_leftover(log, path, id);
     if (status == KVS_OK) {
         stat_add(&log->stat_leftovers, 1);
         if (!log->read_only)
@@ -314,6 +327,7 @@ static enum kvs_status make_first_manifest(struct log *log)
     put_u64(log->store_id, random_u64(&log->random) ^ (uint64_t)clock_wall_us(log->clock));
     put_u64(log->store_id + 8, random_u64(&log->random));
     log->next_id = 1;
+    log->manifest_next_id = 1;
     enum kvs_status status = log_remove_leftovers(log); /* refuses segments without a manifest */
     if (status != KVS_OK || log->read_only)
         return status;
@@ -335,6 +349,7 @@ enum kvs_status log_load_manifest(struct log *log)
     log->manifest_exists = true;
     memcpy(log->store_id, manifest.store_id, STORE_ID_BYTES);
     log->next_id = manifest.next_id;
+    log->manifest_next_id = manifest.next_id;
     log->next_base = manifest.next_base;
     /* relaxed: nobody else is here yet */
     atomic_store_explicit(&log->session, manifest.session, memory_order_relaxed);
@@ -388,6 +403,15 @@ static enum kvs_status drop_prepared(struct log *log)
     return status == KVS_DISK_FULL ? KVS_OK : status; /* then the next opening finds it empty */
 }
 
+/* The manifest learns where the log ends, so that a file that is cut short afterwards is damage and no torn tail. */
+static enum kvs_status store_end(struct log *log)
+{
+    mutex_lock(&log->manifest_mu);
+    enum kvs_status status = segments_store(log);
+    mutex_unlock(&log->manifest_mu);
+    return status == KVS_DISK_FULL ? KVS_OK : status; /* then the end marker alone says it */
+}
+
 enum kvs_status log_close(struct log *log)
 {
     if (log == NULL)
@@ -398,6 +422,8 @@ enum kvs_status log_close(struct log *log)
         status = commit_close(log);
         if (status == KVS_OK)
             status = drop_prepared(log);
+        if (status == KVS_OK && log->session_begun)
+            status = store_end(log);
     }
     char text[FAIL_TEXT_BYTES];
     fail_save(text);

@@ -54,6 +54,7 @@ struct log {
     uint8_t store_id[STORE_ID_BYTES];
     bool manifest_exists;
     uint64_t next_id;
+    uint64_t manifest_next_id; /* as the opening found it */
     uint64_t next_base;
     struct random random;
     bool session_begun;       /* something was appended since the opening */

@@ -13,6 +13,8 @@
 
 static const uint64_t DEFAULT_MEMORY = 1024ull * 1024 * 1024;
 static const uint64_t DEFAULT_SEGMENT = 64ull * 1024 * 1024;
+static const uint64_t MIN_SEGMENT = 64ull * 1024;
+static const uint64_t MAX_SEGMENT = 128ull * 1024 * 1024;
 
 static void native_free(struct native *native)
 {
@@ -105,6 +107,11 @@ static enum kvs_status native_open(const struct kvs_engine_config *config, struc
 {
     if (config->setting_count != 0)
         return fail(KVS_INVALID, 0, "engine kvs has no setting \"%s\"", config->settings[0].name);
+    if (config->segment_bytes != 0 &&
+        (config->segment_bytes < MIN_SEGMENT || config->segment_bytes > MAX_SEGMENT))
+        return fail(KVS_INVALID, 0, "segments of %llu bytes; from %llu to %llu are possible",
+                    (unsigned long long)config->segment_bytes, (unsigned long long)MIN_SEGMENT,
+                    (unsigned long long)MAX_SEGMENT);
     struct native *native = NULL;
     enum kvs_status status = native_new(config, &native);
     if (status != KVS_OK)

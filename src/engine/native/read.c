@@ -18,7 +18,8 @@
 
 enum {
     COLD_BYTES_MAX = 2 * LOG_INLINE_VALUE_MAX /* what is read is rounded up to the size class */,
-    MULTI_TRIES = 4
+    MULTI_TRIES = 4,
+    MULTI_BYTES_MAX = 256 * 1024 * 1024 /* of inline values in one read of several keys */
 };
 
 struct kvs_entry entry_of(const struct log_record *record)
@@ -240,6 +241,9 @@ static enum kvs_status multi_once(struct native *native, const struct kvs_snapsh
         statuses[i] = native_view(native, keys[i], &view, no_block, keep, multi, &position);
         if (statuses[i] != KVS_OK && statuses[i] != KVS_NOT_FOUND)
             return statuses[i];
+        if (multi->arena.failed != KVS_OK)
+            return fail(multi->arena.failed, 0, "values of %zu keys read at once, over %d bytes",
+                        count, MULTI_BYTES_MAX);
         any_absent |= statuses[i] == KVS_NOT_FOUND;
         if (position > newest)
             newest = position;
@@ -249,8 +253,6 @@ static enum kvs_status multi_once(struct native *native, const struct kvs_snapsh
     if (any_absent && !is_snapshot &&
         atomic_load_explicit(&native->slots_dropped, memory_order_acquire) != dropped)
         return KVS_CONFLICT;
-    if (multi->arena.failed != KVS_OK)
-        return fail(multi->arena.failed, 0, "values of %zu keys read at once", count);
     *ret_position = newest;
     return KVS_OK;
 }
@@ -295,7 +297,7 @@ enum kvs_status native_multi_get(struct kvs_engine *engine, const struct kvs_rea
     struct multi multi = { .kept = calloc(count != 0 ? count : 1, sizeof *multi.kept) };
     if (multi.kept == NULL)
         return fail(KVS_NO_MEMORY, 0, "reading %zu keys at once", count);
-    buf_init(&multi.arena, SIZE_MAX / 2);
+    buf_init(&multi.arena, MULTI_BYTES_MAX);
     prefetch(native, count, keys);
     enum kvs_status status = multi_read(native, read, count, keys, &multi, statuses, ret_position);
     for (size_t i = 0; status == KVS_OK && i < count; i++) {

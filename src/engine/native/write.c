@@ -355,8 +355,12 @@ static enum kvs_status check_condition(struct native *native, const struct kvs_c
         holds = exists && lookup->slot.version == condition->version;
         break;
     case KVS_IF_UNTOUCHED:
-        holds = (lookup->slot.locator == 0 || lookup->slot.version <= condition->version) &&
-                ranges_cover(&native->ranges, condition->key, condition->version, UINT64_MAX) == 0;
+        /* A range removal touches a key that was there, not one that was absent. */
+        holds =
+            lookup->slot.locator == 0 ||
+            (lookup->slot.version <= condition->version &&
+             (lookup->slot.kind != LOG_SET ||
+              ranges_cover(&native->ranges, condition->key, condition->version, UINT64_MAX) == 0));
         break;
     }
     return holds ? KVS_OK : KVS_CONFLICT;
