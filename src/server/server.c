@@ -7,6 +7,7 @@
 #include "server/server.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -127,6 +128,16 @@ static enum kvs_status check_engine_name(const char *engine)
     return status;
 }
 
+static void warn_of_cut(void *ctx, const char *name, uint64_t value)
+{
+    struct server *server = ctx;
+    if (value != 0 && strcmp(name, "log_torn_bytes") == 0)
+        trace_line(&server->trace, TRACE_WARN,
+                   "the end of the log was torn: %" PRIu64
+                   " bytes that no sync had made durable were cut",
+                   value);
+}
+
 static enum kvs_status open_store(struct server *server)
 {
     struct config *config = server->config;
@@ -164,6 +175,8 @@ static enum kvs_status open_store(struct server *server)
         if (status != KVS_OK)
             trace_line(&server->trace, TRACE_ERROR, "cannot open the store: %s", kvs_error());
     }
+    if (status == KVS_OK)
+        kvs_stats(server->spaces[0], warn_of_cut, server);
     return status;
 }
 
