@@ -98,7 +98,7 @@ static const char *remedy(enum kvs_status status)
         return "; leave --engine out to use the engine the directory was made with, or use another "
                "directory (--dir)";
     case KVS_CORRUPT:
-        return "; 'kvs check' shows the damage, 'kvs repair' is the way out";
+        return "; 'kvs check' shows all of the damage; restore the directory from a copy";
     case KVS_WRONG_FORMAT:
         return "; use the version of kvs that wrote it, or another directory (--dir)";
     case KVS_IO:
