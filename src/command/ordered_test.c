@@ -112,6 +112,21 @@ TEST(a_prefix_of_the_last_bytes_has_no_end)
     stand_free(stand);
 }
 
+TEST(a_pattern_is_bounded_behind_its_literal_beginning)
+{
+    struct stand *stand = stand_abcd();
+    static char command[8000];
+    memset(command, 'a', sizeof command);
+    memcpy(command, "KEYS [", 6);
+    command[6 + 4096] = '\0';
+    EXPECT(stand, command, "-ERR pattern of more than 4096 bytes behind its literal beginning\r\n");
+    memset(command, 'a', sizeof command);
+    memcpy(command, "KEYS ", 5);
+    command[sizeof command - 1] = '\0';
+    EXPECT(stand, command, "*0\r\n"); /* literal: found by its place, however long */
+    stand_free(stand);
+}
+
 TEST(removing_ranges_answers_how_many_keys_went)
 {
     struct stand *stand = stand_abcd();

@@ -158,6 +158,31 @@ TEST(conditions_are_checked_against_what_a_range_removal_has_hidden)
     rig_done(&rig);
 }
 
+TEST(a_range_removal_touches_what_was_there_and_nothing_else)
+{
+    struct rig rig;
+    rig_init(&rig);
+    rig_open(&rig);
+    struct kvs_op set = op_set("there", text_of("1"));
+    must(rig_write(&rig, &set, 1, NULL));
+    struct kvs_snapshot *snapshot;
+    must(native_engine_ops.snapshot_open(rig.engine, "test", &snapshot));
+    struct kvs_op range = op_range("a", "z");
+    must(rig_write(&rig, &range, 1, NULL));
+    struct kvs_condition condition = { .kind = KVS_IF_UNTOUCHED,
+                                       .key = text_of("absent"),
+                                       .version = native_engine_ops.snapshot_version(snapshot) };
+    struct kvs_write write = { .conditions = &condition,
+                               .condition_count = 1,
+                               .durability = KVS_DURABILITY_ALWAYS };
+    struct kvs_written written;
+    must(native_engine_ops.write(rig.engine, &write, &written));
+    condition.key = text_of("there");
+    assert_int_equal(native_engine_ops.write(rig.engine, &write, &written), KVS_CONFLICT);
+    native_engine_ops.snapshot_close(rig.engine, snapshot);
+    rig_done(&rig);
+}
+
 /* An iterator has found a key; then its removal is swept out of the index, and forgotten. */
 TEST(a_removed_range_stays_removed_for_an_iterator_that_is_under_way)
 {
