@@ -287,6 +287,9 @@ int prompt_run(const struct kvs_client_options *options)
         (void)connected(&prompt); /* said at once; the prompt comes all the same */
         while (!prompt.over) {
             int len = 0;
+            /* Raw before the prompt is shown: what is typed at the sight of it must not meet line editing by the terminal, which
+             * would turn an end-of-file into a NUL in our line. (libedit alone goes raw when it first reads.) */
+            (void)el_set(prompt.edit, EL_PREP_TERM, 1);
             const char *line = el_gets(prompt.edit, &len);
             if (line == NULL || len <= 0)
                 break;

@@ -17,7 +17,6 @@
 enum {
     SCREEN_BYTES = 256 * 1024,
     PATIENCE_MS = 60 * 1000, /* only a program that hangs takes that long */
-    NUDGE_MS = 500,
 };
 
 struct terminal {
@@ -26,7 +25,6 @@ struct terminal {
     char *screen; /* all that was ever printed */
     size_t len;
     size_t seen; /* up to where it was looked at */
-    bool ending; /* the end of input was typed, and is typed again while nothing happens */
 };
 
 static void terminal_open(struct terminal *terminal, const char *home, const char *addr)
@@ -57,14 +55,7 @@ static void terminal_open(struct terminal *terminal, const char *home, const cha
 static bool terminal_read(struct terminal *terminal)
 {
     struct pollfd poll_fd = { .fd = terminal->fd, .events = POLLIN };
-    int ready = poll(&poll_fd, 1, terminal->ending ? NUDGE_MS : PATIENCE_MS);
-    for (int waited_ms = 0; ready == 0 && terminal->ending && waited_ms < PATIENCE_MS;
-         waited_ms += NUDGE_MS) {
-        if (write(terminal->fd, "\x04", 1) < 0)
-            break; /* closed just now: the read will tell */
-        ready = poll(&poll_fd, 1, NUDGE_MS);
-    }
-    if (ready <= 0) {
+    if (poll(&poll_fd, 1, PATIENCE_MS) <= 0) {
         fprintf(stderr, "the terminal is silent after:\n%s\n", terminal->screen + terminal->seen);
         kill(terminal->pid, SIGKILL);
         fail_msg("see above");
@@ -98,13 +89,6 @@ static void expect(struct terminal *terminal, const char *text)
 static void type(struct terminal *terminal, const char *text)
 {
     assert_int_equal(write(terminal->fd, text, strlen(text)), strlen(text));
-}
-
-/* Ends the input. A terminal that is just being switched to line editing swallows the key, and a user presses it again. */
-static void type_end(struct terminal *terminal)
-{
-    type(terminal, "\x04");
-    terminal->ending = true;
 }
 
 static int terminal_close(struct terminal *terminal)
@@ -190,7 +174,7 @@ TEST(names_are_completed_and_arguments_hinted)
     type(&terminal, "me\n");
     expect(&terminal, "OK\r\n");
     expect(&terminal, "> ");
-    type_end(&terminal);
+    type(&terminal, "\x04");
     assert_int_equal(terminal_close(&terminal), 0);
     server_end(&server);
 }
@@ -223,7 +207,7 @@ TEST(history_is_kept_but_for_passwords)
     type(&terminal, "\n");
     expect(&terminal, "(error) NOAUTH");
     expect(&terminal, "> ");
-    type_end(&terminal);
+    type(&terminal, "\x04");
     assert_int_equal(terminal_close(&terminal), 0);
     server_end(&server);
 }
