@@ -5,10 +5,11 @@ DESTDIR ?=
 DIR     ?= run/data
 ARGS    ?=
 ROUNDS  ?= 1000
+COMMANDS ?= 1000000
 SETUP   := meson setup --reconfigure
 SANITIZER_OPTIONS := -Dbuildtype=debugoptimized -Ddebug_checks=true
 
-.PHONY: all deps run test test-normal test-asan test-tsan asan tsan install bench demo crash format lint coverage layers docs clean help
+.PHONY: all deps run test test-normal test-asan test-tsan asan tsan install bench demo crash differential format lint coverage layers docs clean help
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -57,6 +58,11 @@ demo: all ## loads Debian's package index, kills the server, finds everything
 crash: ## the long form of the kill -9 and power-cut tests (ROUNDS=1000)
 	@tools/deps build test
 	@KVS_CRASH_ROUNDS=$(ROUNDS) KVS_TEST_ROUNDS=$(ROUNDS) TIMEOUT_FACTOR=200 TEST_ARGS="crash server-durability-kvs" tools/test-all normal
+
+differential: all ## the long comparison with redis-server, on both engines (COMMANDS=1000000)
+	@tools/deps build test
+	@for engine in memory kvs; do \
+	    KVS_BIN=$(BUILD)/bin python3 tests/differential/differential.py --engine $$engine --commands $(COMMANDS) || exit 1; done
 
 format: ## clang-format over the tree
 	@tools/deps dev

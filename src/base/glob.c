@@ -5,7 +5,7 @@
  * again. Only the latest star is ever grown: whatever an earlier one could swallow more, the later one can take over. So
  * the work is at most pattern × text, where trying every star would be exponential.
  *
- * As in Redis: an unclosed class ends with the pattern, a range may be given backwards, a backslash at the very end is
+ * As in Redis: an empty text matches the empty pattern only (its callers treat "*" as everything before they come here), an unclosed class ends with the pattern, a range may be given backwards, a backslash at the very end is
  * itself. Bytes are compared unsigned; case is folded for ASCII only.
  */
 #include "base/glob.h"
@@ -75,6 +75,8 @@ bool glob_match(struct kvs_bytes pattern, struct kvs_bytes text, bool ignore_cas
     const unsigned char *after_star = NULL; /* the pattern behind the latest star */
     const unsigned char *star_byte = NULL;  /* the first byte that star does not swallow */
 
+    if (text.len == 0)
+        return pattern.len == 0;
     while (byte < byte_end) {
         const unsigned char *next;
         if (at < at_end && *at == '*') {

@@ -52,11 +52,17 @@ static void reply_unknown(struct reply *reply, const struct request *request,
                 shown_len(name, SHOWN_BYTES_MAX), (const char *)name.data, shown);
 }
 
-static void reply_wrong_arity(struct reply *reply, const struct command *command)
+/* An EXEC that cannot run ends its transaction all the same, and says so. */
+static void reply_wrong_arity(struct client *client, struct kvs *db, struct reply *reply,
+                              const struct command *command)
 {
     char name[COMMAND_NAME_CHARS];
     command_name_lower(command, name);
-    reply_error(reply, "ERR wrong number of arguments for '%s' command", name);
+    bool is_exec = command->run == cmd_exec;
+    reply_error(reply, "%s wrong number of arguments for '%s' command",
+                is_exec ? "EXECABORT Transaction discarded because of:" : "ERR", name);
+    if (is_exec)
+        transaction_discard(client, db);
 }
 
 static bool arity_fits(const struct command *command, size_t count)
@@ -76,7 +82,7 @@ static bool client_may_enter(const struct host *host, struct client *client)
 }
 
 /* NULL, with the error replied, when the request may not run. The order of the checks is Redis's, so are the texts. */
-static const struct command *admit(const struct host *host, struct client *client,
+static const struct command *admit(const struct command_env *env, struct client *client,
                                    const struct request *request, struct reply *reply)
 {
     const struct command *container;
@@ -86,10 +92,10 @@ static const struct command *admit(const struct host *host, struct client *clien
         return NULL;
     }
     if (!arity_fits(command, request->count) || command->run == NULL) {
-        reply_wrong_arity(reply, command);
+        reply_wrong_arity(client, env->spaces[0], reply, command);
         return NULL;
     }
-    if (!client_may_enter(host, client) && (command->flags & COMMAND_NO_AUTH) == 0) {
+    if (!client_may_enter(env->host, client) && (command->flags & COMMAND_NO_AUTH) == 0) {
         reply_error(reply, "NOAUTH Authentication required.");
         return NULL;
     }
@@ -274,7 +280,7 @@ enum kvs_status command_run(const struct command_env *env, struct client *client
 {
     *ret = (struct command_result){ 0 };
     ASSERT(request->count != 0);
-    const struct command *command = admit(env->host, client, request, reply);
+    const struct command *command = admit(env, client, request, reply);
     if (command == NULL) {
         transaction_fail(client);
         return KVS_OK;

@@ -13,13 +13,19 @@
 
 /* ---- KEYS ---- */
 
+/* A lone star is everything, the empty key too, which no other pattern but the empty one matches. */
+static bool key_matches(struct kvs_bytes pattern, struct kvs_bytes key)
+{
+    return bytes_equal(pattern, BYTES("*")) || glob_match(pattern, key, false);
+}
+
 static enum kvs_status harvest_matching(struct harvest *harvest, struct walk *walk,
                                         struct kvs_bytes pattern)
 {
     struct kvs_entry entry;
     enum kvs_status status;
     while ((status = walk_next(walk, &entry)) == KVS_OK) {
-        if (!glob_match(pattern, entry.key, false))
+        if (!key_matches(pattern, entry.key))
             continue;
         status = harvest_bytes(harvest, entry.key);
         if (status != KVS_OK)
@@ -129,7 +135,7 @@ static bool scan_wants(const struct scan *scan, const struct kvs_entry *entry)
     if (scan->type.data != NULL &&
         !bytes_equal_nocase(scan->type, bytes_str(data_type_name(entry))))
         return false;
-    return scan->pattern.data == NULL || glob_match(scan->pattern, entry->key, false);
+    return scan->pattern.data == NULL || key_matches(scan->pattern, entry->key);
 }
 
 static enum kvs_status note_last(struct scan *scan, struct kvs_bytes key)
