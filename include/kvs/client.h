@@ -30,6 +30,11 @@ extern "C" {
 #endif
 
 struct kvs_client;
+struct kvs_reply;
+
+/* Called with a message that RESP3 servers push between replies (invalidations, channels, MONITOR). @push is lent for the call,
+ * which must not call the client. */
+typedef void kvs_push_fn(void *ctx, const struct kvs_reply *push);
 
 /* All zero: the default server, no password, no time limit. */
 struct kvs_client_options {
@@ -41,6 +46,8 @@ struct kvs_client_options {
     unsigned resp;            /* protocol version 2 or 3; 0: 2 */
     unsigned timeout_ms;      /* of connecting, and of each wait for the server to take or give something; 0: none */
     uint64_t reply_bytes_max; /* a larger reply is KVS_PROTOCOL; 0: 1 GiB */
+    kvs_push_fn *push;        /* NULL: pushes are skipped */
+    void *push_ctx;
 };
 
 enum kvs_reply_type {
@@ -52,7 +59,7 @@ enum kvs_reply_type {
     KVS_REPLY_ARRAY,      /* items */
     KVS_REPLY_MAP,        /* items: key, value, key, value …; RESP3 only, as are the following */
     KVS_REPLY_SET,        /* items */
-    KVS_REPLY_PUSH,       /* items; only inside other replies, since top-level ones are skipped */
+    KVS_REPLY_PUSH,       /* items; inside other replies, and what kvs_push_fn is given */
     KVS_REPLY_REAL,       /* real, and text as sent */
     KVS_REPLY_BOOLEAN,    /* integer 0 or 1 */
     KVS_REPLY_VERBATIM,   /* text */
@@ -127,6 +134,103 @@ KVS_API KVS_MUST_CHECK enum kvs_status kvs_client_read_head(struct kvs_client *c
                                                             uint64_t *ret_count);
 /** The next bytes of a bulk, as many as are there, at least one; at its end none. */
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_client_read_bytes(struct kvs_client *client, struct kvs_bytes *ret);
+
+/* ---- Futures: requests under way on connections that the caller's own poll loop drives ---- */
+
+/*
+ * A pool of connections to one server. Nothing here waits but kvs_async_wait() and kvs_future_wait(): calls queue requests,
+ * kvs_async_turn() connects, sends, receives and completes. One descriptor, kvs_async_fd(), becomes readable whenever a turn has
+ * something to do, time limits included, so any poll loop can drive it.
+ *
+ *     kvs_async_call(async, args, 2, &(struct kvs_call){ .done = got_it, .ctx = me }, NULL);
+ *     ... poll() says that kvs_async_fd(async) is readable ...
+ *     kvs_async_turn(async);                                       // calls got_it(me, future)
+ *
+ * Each request stands alone: with several connections, requests may overtake each other, and what belongs to a connection (SELECT,
+ * MULTI, WATCH, SUBSCRIBE) needs a pool of one. With one connection, requests are carried out in the order of the calls, as long
+ * as none is sent again.
+ *
+ * Lost connections are made again, after a pause that doubles. Requests that were not sent yet, and those marked idempotent,
+ * are sent again, up to @retries times; of others nobody knows whether they were carried out, and they complete with KVS_NETWORK.
+ *
+ * Threads: one at a time per kvs_async, its futures included. Callbacks run inside kvs_async_turn(), kvs_async_wait(),
+ * kvs_future_wait() and kvs_async_close(); they may make calls, cancel and free futures, and must not call those four (KVS_INVALID).
+ */
+struct kvs_async;
+struct kvs_future;
+
+/* All zero: one connection to the default server. */
+struct kvs_async_options {
+    struct kvs_client_options client; /* timeout_ms: of connecting with its greeting, and of a call that names none */
+    unsigned connections;             /* 0: 1; at most KVS_ASYNC_CONNECTIONS_MAX; made when they are first needed */
+    unsigned retries;                 /* of one request, by lost connections or failed attempts to connect; 0: 3 */
+    unsigned reconnect_ms;            /* the first pause before connecting again, doubled up to 32 times; 0: 50 */
+    uint64_t queue_bytes_max;         /* requests not answered yet; one more is KVS_WOULD_BLOCK; 0: 64 MiB */
+};
+
+enum {
+    KVS_ASYNC_CONNECTIONS_MAX = 1024
+};
+
+/* Called once when @future completes, but not after it was cancelled or freed. @future is lent for the call, if it was not kept. */
+typedef void kvs_future_fn(void *ctx, struct kvs_future *future);
+
+/* How to make a call. All zero (or NULL): not sent again, the pool's time limit, no callback. */
+struct kvs_call {
+    bool idempotent;     /* carrying it out twice does no harm: it is sent again when the connection is lost */
+    bool no_reply;       /* the server sends none (SUBSCRIBE in RESP3, CLIENT REPLY OFF): complete, without a reply, when it is handed over */
+    unsigned timeout_ms; /* until it is answered: then it completes with KVS_TIMEOUT, its outcome unknown; 0: the pool's */
+    kvs_future_fn *done;
+    void *ctx;
+};
+
+/** Makes the pool; does not connect yet. @options NULL: defaults. Errors: KVS_INVALID, KVS_NO_MEMORY, KVS_IO (no descriptors). */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_async_open(const struct kvs_async_options *options, struct kvs_async **ret);
+
+/** Completes all that is under way with KVS_CLOSED, and closes. Futures that were kept stay the caller's to free. NULL is allowed.
+ * KVS_INVALID: inside a callback; nothing was closed. */
+KVS_API enum kvs_status kvs_async_close(struct kvs_async *async);
+
+/** The descriptor to poll for input. It is not to be read, and lives as long as @async. */
+KVS_API int kvs_async_fd(const struct kvs_async *async);
+
+/** Does everything that can be done without waiting. Errors: KVS_INVALID (inside a callback), KVS_IO, KVS_NO_MEMORY. */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_async_turn(struct kvs_async *async);
+
+/** Waits until there is something to do, at most @timeout_ms (negative: for ever), and does it. For those without a poll loop. */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_async_wait(struct kvs_async *async, int timeout_ms);
+
+/** Number of calls that were not completed yet. */
+KVS_API uint64_t kvs_async_pending(const struct kvs_async *async);
+
+/**
+ * Queues a request, which is copied. @ret not NULL: the future is kept, the caller frees it. @ret NULL: it is gone when it has
+ * completed and its callback has returned. Errors, with nothing queued: KVS_INVALID, KVS_WOULD_BLOCK (the queue is full), KVS_NO_MEMORY,
+ * KVS_CLOSED (the pool is being closed).
+ */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_async_call(struct kvs_async *async, const struct kvs_bytes *args, size_t count,
+                                                      const struct kvs_call *call, struct kvs_future **ret);
+
+/** Has it completed? */
+KVS_API bool kvs_future_done(const struct kvs_future *future);
+
+/**
+ * What became of it: KVS_OK with the reply; KVS_SERVER with the error reply, or NULL when the server did not let us in; KVS_NETWORK, KVS_TIMEOUT, KVS_PROTOCOL, KVS_NO_MEMORY,
+ * KVS_CLOSED with *ret NULL, kvs_error() says more; KVS_WOULD_BLOCK: not completed. The reply lives as long as the future. @ret may be NULL.
+ */
+KVS_API enum kvs_status kvs_future_result(const struct kvs_future *future, const struct kvs_reply **ret);
+
+/** Turns until it has completed, at most @timeout_ms (negative: for ever). KVS_OK: it has; KVS_TIMEOUT: it goes on. */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_future_wait(struct kvs_future *future, int timeout_ms);
+
+/**
+ * Nobody wants the answer any more: completes with KVS_CLOSED and without its callback. What was sent already may still be carried out;
+ * what was not is not sent.
+ */
+KVS_API void kvs_future_cancel(struct kvs_future *future);
+
+/** Gives back a future that was kept; cancels it first if it has not completed. NULL is allowed. */
+KVS_API void kvs_future_free(struct kvs_future *future);
 
 #ifdef __cplusplus
 }

@@ -15,7 +15,6 @@
 #include "base/fail.h"
 #include "base/number.h"
 #include "client/connection.h"
-#include "client/endpoint.h"
 
 enum {
     QUEUE_BYTES = 256 * 1024, /* more is sent before more is queued */
@@ -25,8 +24,8 @@ static const uint64_t reply_bytes_default = UINT64_C(1) << 30;
 
 /* ---- Opening ---- */
 
-/* What the connection begins with, as requests; *ret_count of them. */
-static enum kvs_status greet(struct kvs_client *client, const struct kvs_client_options *options)
+enum kvs_status connection_greet(struct kvs_client *client,
+                                 const struct kvs_client_options *options)
 {
     struct kvs_bytes user = bytes_str(options->user != NULL ? options->user : "default");
     struct kvs_bytes args[8];
@@ -58,21 +57,32 @@ static enum kvs_status greet(struct kvs_client *client, const struct kvs_client_
         struct kvs_bytes database[] = { BYTES("SELECT"), bytes_of(number, len) };
         status = kvs_client_append(client, database, 2);
     }
-    while (status == KVS_OK && client->pending > 0) {
-        const struct kvs_reply *reply;
-        status = kvs_client_read(client, &reply);
-    }
     return status;
 }
 
-static enum kvs_status new_client(const struct kvs_client_options *options, const char *addr,
-                                  struct kvs_client **ret)
+const char *connection_addr(const struct kvs_client_options *options)
 {
+    return options->addr != NULL ? options->addr : "127.0.0.1:4000";
+}
+
+enum kvs_status connection_options(const struct kvs_client_options *options,
+                                   struct endpoint *ret_endpoint)
+{
+    if (options->resp != 0 && options->resp != 2 && options->resp != 3)
+        return fail(KVS_INVALID, 0, "RESP version %u: expected 2 or 3", options->resp);
+    return endpoint_parse(connection_addr(options), ret_endpoint);
+}
+
+enum kvs_status connection_new(const struct kvs_client_options *options, struct kvs_client **ret)
+{
+    const char *addr = connection_addr(options);
     struct kvs_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "client for %s", addr);
     client->fd = -1;
     client->timeout_ms = options->timeout_ms;
+    client->push = options->push;
+    client->push_ctx = options->push_ctx;
     client->addr = strdup(addr);
     if (client->addr == NULL) {
         free(client);
@@ -95,20 +105,21 @@ enum kvs_status kvs_client_open(const struct kvs_client_options *options, struct
     static const struct kvs_client_options defaults = { .addr = NULL };
     if (options == NULL)
         options = &defaults;
-    const char *addr = options->addr != NULL ? options->addr : "127.0.0.1:4000";
-    if (options->resp != 0 && options->resp != 2 && options->resp != 3)
-        return fail(KVS_INVALID, 0, "RESP version %u: expected 2 or 3", options->resp);
     struct endpoint endpoint;
-    enum kvs_status status = endpoint_parse(addr, &endpoint);
+    enum kvs_status status = connection_options(options, &endpoint);
     if (status != KVS_OK)
         return status;
     struct kvs_client *client = NULL;
-    status = new_client(options, addr, &client);
+    status = connection_new(options, &client);
     if (status != KVS_OK)
         return status;
-    status = endpoint_connect(&endpoint, addr, options->timeout_ms, &client->fd);
+    status = endpoint_connect(&endpoint, client->addr, options->timeout_ms, &client->fd);
     if (status == KVS_OK)
-        status = greet(client, options);
+        status = connection_greet(client, options);
+    while (status == KVS_OK && client->pending > 0) {
+        const struct kvs_reply *reply;
+        status = kvs_client_read(client, &reply);
+    }
     if (status != KVS_OK) {
         kvs_client_close(client);
         return status;

@@ -180,26 +180,47 @@ static enum kvs_status set_reply(struct kvs_client *client, const struct resp_va
     return KVS_OK;
 }
 
+static enum kvs_status server_error(const struct resp_value *value)
+{
+    return fail(KVS_SERVER, 0, "%.*s",
+                (int)(value->text.len < INT32_MAX ? value->text.len : INT32_MAX),
+                (const char *)value->text.data);
+}
+
+/* What a server says unasked before it closes, such as that it has too many clients, is the best reason there is. */
+static enum kvs_status unasked(struct kvs_client *client, const struct resp_value *value)
+{
+    if (value->type != RESP_ERROR)
+        return connection_die(
+            client,
+            fail(KVS_PROTOCOL, 0, "%s sent a reply that nothing was asked for", client->addr));
+    return connection_die(client, server_error(value));
+}
+
 enum kvs_status connection_take(struct kvs_client *client, const struct kvs_reply **ret)
 {
-    struct resp_value value;
-    do {
+    for (;;) {
+        struct resp_value value;
         size_t used = 0;
         enum kvs_status status =
             resp_read(&client->reader, connection_unread(client), &value, &used);
         if (status == KVS_WOULD_BLOCK)
             return status;
-        if (status == KVS_OK)
+        bool skipped = status == KVS_OK && value.type == RESP_PUSH && client->push == NULL;
+        if (status == KVS_OK && !skipped)
             status = set_reply(client, &value);
         if (status != KVS_OK)
             return connection_die(client, status);
         client->in_off += used;
-    } while (value.type == RESP_PUSH);
-    client->pending--;
-    *ret = &client->reply;
-    if (value.type != RESP_ERROR)
-        return KVS_OK;
-    return fail(KVS_SERVER, 0, "%.*s",
-                (int)(value.text.len < INT32_MAX ? value.text.len : INT32_MAX),
-                (const char *)value.text.data);
+        if (value.type == RESP_PUSH) {
+            if (!skipped)
+                client->push(client->push_ctx, &client->reply);
+            continue;
+        }
+        if (client->pending == 0)
+            return unasked(client, &value);
+        client->pending--;
+        *ret = &client->reply;
+        return value.type == RESP_ERROR ? server_error(&value) : KVS_OK;
+    }
 }

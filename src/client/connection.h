@@ -10,6 +10,7 @@
 #include <kvs/client.h>
 
 #include "base/buf.h"
+#include "client/endpoint.h"
 #include "protocol/resp_reply.h"
 
 struct kvs_client {
@@ -23,6 +24,8 @@ struct kvs_client {
     size_t in_off;        /* of them read; what the last reply points to lies before */
     struct resp_reader reader;
     uint64_t pending; /* requests whose answers were not read */
+    kvs_push_fn *push;
+    void *push_ctx;
 
     struct kvs_reply reply; /* the last one */
     struct kvs_reply *items;
@@ -39,13 +42,27 @@ struct kvs_client {
     bool bulk_open; /* its CRLF was not read yet */
 };
 
+/* Whether @options make sense; *ret_endpoint is where they lead. Shared by the blocking and the asynchronous face. KVS_INVALID. */
+KVS_MUST_CHECK enum kvs_status connection_options(const struct kvs_client_options *options,
+                                                  struct endpoint *ret_endpoint);
+/* The address that @options name. */
+const char *connection_addr(const struct kvs_client_options *options);
+
+/* A client without a socket. */
+KVS_MUST_CHECK enum kvs_status connection_new(const struct kvs_client_options *options,
+                                              struct kvs_client **ret);
+/* Queues what a connection begins with: password, name, key space. */
+KVS_MUST_CHECK enum kvs_status connection_greet(struct kvs_client *client,
+                                                const struct kvs_client_options *options);
+
 /* Sends what the socket takes. KVS_OK: all of it; KVS_WOULD_BLOCK. */
 KVS_MUST_CHECK enum kvs_status connection_push(struct kvs_client *client);
 
 /* Receives what is there, once. KVS_OK: some; KVS_WOULD_BLOCK. Replies read before are gone. */
 KVS_MUST_CHECK enum kvs_status connection_pull(struct kvs_client *client);
 
-/* The next reply, if it is there whole; KVS_WOULD_BLOCK. Pushes are skipped. KVS_SERVER: it is an error. */
+/* The next reply, if it is there whole; KVS_WOULD_BLOCK. Pushes go to their callback. KVS_SERVER: it is an error. A reply that
+ * nothing was asked for ends the connection. */
 KVS_MUST_CHECK enum kvs_status connection_take(struct kvs_client *client,
                                                const struct kvs_reply **ret);
 

@@ -110,14 +110,30 @@ enum kvs_status endpoint_wait(int fd, short events, unsigned timeout_ms, short *
     }
 }
 
-static enum kvs_status finish_connect(int fd, const char *text, unsigned timeout_ms)
+enum kvs_status endpoint_begin(const struct endpoint *endpoint, const char *text, int *ret_fd)
 {
-    short events;
-    enum kvs_status status = endpoint_wait(fd, POLLOUT, timeout_ms, &events);
-    if (status == KVS_TIMEOUT)
-        return fail(KVS_TIMEOUT, 0, "connecting to %s took longer than %u ms", text, timeout_ms);
-    if (status != KVS_OK)
-        return status;
+    int family = endpoint->storage.ss_family;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return fail(KVS_NETWORK, errno, "socket for %s", text);
+    int on =
+        1; /* requests are sent when they are meant to be sent; refusing this costs speed only */
+    if (family != AF_UNIX)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    enum kvs_status status = KVS_OK;
+    if (connect(fd, (const struct sockaddr *)&endpoint->storage, endpoint->len) != 0)
+        status = errno == EINPROGRESS || errno == EINTR
+                     ? KVS_WOULD_BLOCK
+                     : fail(KVS_NETWORK, errno, "connect to %s", text);
+    if (status == KVS_OK || status == KVS_WOULD_BLOCK)
+        *ret_fd = fd;
+    else
+        (void)close(fd);
+    return status;
+}
+
+enum kvs_status endpoint_finish(int fd, const char *text)
+{
     int error = 0;
     socklen_t len = sizeof error;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
@@ -128,25 +144,20 @@ static enum kvs_status finish_connect(int fd, const char *text, unsigned timeout
 enum kvs_status endpoint_connect(const struct endpoint *endpoint, const char *text,
                                  unsigned timeout_ms, int *ret_fd)
 {
-    int family = endpoint->storage.ss_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return fail(KVS_NETWORK, errno, "socket for %s", text);
-    enum kvs_status status = KVS_OK;
-    if (connect(fd, (const struct sockaddr *)&endpoint->storage, endpoint->len) != 0) {
-        if (errno == EINPROGRESS || errno == EINTR)
-            status = finish_connect(fd, text, timeout_ms);
-        else
-            status = fail(KVS_NETWORK, errno, "connect to %s", text);
+    int fd = -1;
+    enum kvs_status status = endpoint_begin(endpoint, text, &fd);
+    if (status == KVS_WOULD_BLOCK) {
+        short events;
+        status = endpoint_wait(fd, POLLOUT, timeout_ms, &events);
+        if (status == KVS_TIMEOUT)
+            status =
+                fail(KVS_TIMEOUT, 0, "connecting to %s took longer than %u ms", text, timeout_ms);
+        if (status == KVS_OK)
+            status = endpoint_finish(fd, text);
+        if (status != KVS_OK)
+            (void)close(fd);
     }
-    if (status != KVS_OK) {
-        (void)close(fd);
-        return status;
-    }
-    int on =
-        1; /* requests are sent when they are meant to be sent; refusing this costs speed only */
-    if (family != AF_UNIX)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    *ret_fd = fd;
-    return KVS_OK;
+    if (status == KVS_OK)
+        *ret_fd = fd;
+    return status;
 }

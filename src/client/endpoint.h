@@ -21,6 +21,12 @@ KVS_MUST_CHECK enum kvs_status endpoint_parse(const char *text, struct endpoint 
 KVS_MUST_CHECK enum kvs_status endpoint_connect(const struct endpoint *endpoint, const char *text,
                                                 unsigned timeout_ms, int *ret_fd);
 
+/* The same without waiting: begins to connect, and KVS_WOULD_BLOCK says (with *ret_fd set) that the socket becomes writable when it
+ * is decided; then endpoint_finish() tells how. */
+KVS_MUST_CHECK enum kvs_status endpoint_begin(const struct endpoint *endpoint, const char *text,
+                                              int *ret_fd);
+KVS_MUST_CHECK enum kvs_status endpoint_finish(int fd, const char *text);
+
 /* Waits until one of @events (POLLIN, POLLOUT) is there for @fd; *ret_events tells which. KVS_TIMEOUT. */
 KVS_MUST_CHECK enum kvs_status endpoint_wait(int fd, short events, unsigned timeout_ms,
                                              short *ret_events);

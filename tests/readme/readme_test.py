@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs README.md: every console block against a server started for it, and the C example against the built library.
+"""Runs README.md: every console block against a server started for it, and the C example against the built library; and the
+C examples of docs/client.md, against a server.
 
 A console block is lines `$ command` followed by what it prints. Port 4000 is replaced by a free one, build/bin by the
 directory under test (KVS_BIN); redis-cli prints as on a terminal (--no-raw). TTLs may have ticked by a second.
@@ -85,24 +86,54 @@ def run_console(text, failures):
                 failures.append(f"kvs-server ended with {server.returncode} on SIGTERM")
 
 
-def run_example(text, failures):
+def compile_example(example, work, failures):
+    source = os.path.join(work, "example.c")
+    program = os.path.join(work, "example")
+    with open(source, "w") as f:
+        f.write(example)
+    flags = os.environ.get("KVS_EXAMPLE_FLAGS", "").split()
+    built = subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", source, "-o", program,
+                            "-I", os.path.join(SOURCE, "include"), "-L", LIB, "-Wl,-rpath," + LIB, "-lkvs"] + flags,
+                           capture_output=True, text=True, check=False)
+    if built.returncode != 0:
+        failures.append(f"a C example does not compile:\n{built.stderr}")
+        return None
+    return program
+
+
+def run_program(program, work, expected, failures, **env):
+    done = subprocess.run([program], cwd=work, capture_output=True, text=True, timeout=120, check=False,
+                          env=dict(os.environ, **env))
+    if done.returncode != 0 or done.stdout != expected:
+        failures.append(f"a C example printed {done.stdout!r}, exit {done.returncode}, {done.stderr!r}")
+
+
+def run_readme_example(text, failures):
+    for example in blocks(text, "c"):
+        with tempfile.TemporaryDirectory() as work:
+            program = compile_example(example, work, failures)
+            for _ in range(2 if program else 0):  # the second run opens what the first has left
+                run_program(program, work, "42\n", failures)
+
+
+def run_client_examples(text, failures):
+    examples = re.findall(r"^```c\n(.*?)^```\n```text\n(.*?)^```", text, re.S | re.M)
+    if len(examples) != 2:
+        failures.append("docs/client.md should have two C examples with what they print")
+    port = free_port()
     with tempfile.TemporaryDirectory() as work:
-        for number, example in enumerate(blocks(text, "c")):
-            source = os.path.join(work, f"example{number}.c")
-            program = os.path.join(work, f"example{number}")
-            with open(source, "w") as f:
-                f.write(example)
-            flags = os.environ.get("KVS_EXAMPLE_FLAGS", "").split()
-            built = subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", source, "-o", program,
-                                    "-I", os.path.join(SOURCE, "include"), "-L", LIB, "-Wl,-rpath," + LIB, "-lkvs"] + flags,
-                                   capture_output=True, text=True, check=False)
-            if built.returncode != 0:
-                failures.append(f"the C example does not compile:\n{built.stderr}")
-                continue
-            for _ in range(2):  # the second run opens what the first has left
-                done = subprocess.run([program], cwd=work, capture_output=True, text=True, timeout=120, check=False)
-                if done.returncode != 0 or done.stdout != "42\n":
-                    failures.append(f"the C example printed {done.stdout!r}, exit {done.returncode}, {done.stderr!r}")
+        server = subprocess.Popen(
+            [os.path.join(BIN, "kvs-server"), "--addr", f"127.0.0.1:{port}", "--dir", os.path.join(work, "data")],
+            stderr=subprocess.DEVNULL)
+        try:
+            wait_ready(port, server)
+            for example, expected in examples:
+                program = compile_example(example, work, failures)
+                if program:
+                    run_program(program, work, expected, failures, KVS_ADDR=f"127.0.0.1:{port}")
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(60)
 
 
 def main():
@@ -112,7 +143,9 @@ def main():
     if not blocks(text, "console") or not blocks(text, "c"):
         failures.append("README.md has no console or C blocks")
     run_console(text, failures)
-    run_example(text, failures)
+    run_readme_example(text, failures)
+    with open(os.path.join(SOURCE, "docs", "client.md")) as f:
+        run_client_examples(f.read(), failures)
     for failure in failures:
         print("FAIL", failure)
     sys.exit(1 if failures else 0)
