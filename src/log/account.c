@@ -1,5 +1,9 @@
 /*
  * account.c - who lives where: bytes per segment, their list, dropping, figures.
+ *
+ * What lives is counted in units: the bytes of a record's size class, which its locator alone tells. So whoever knows a locator
+ * can take its record off the account without reading it, as an opening does that replays from a checkpoint. A segment also
+ * knows how many bytes all records that ever lived in it have, and how many units; with these, units become bytes again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -7,6 +11,25 @@
 
 #include "base/check.h"
 #include "log/state.h"
+
+uint32_t log_units(uint64_t locator)
+{
+    return size_class_bytes(locator_size_class(locator));
+}
+
+/* A figure in bytes as stored. */
+static uint64_t bytes_of_units(const struct segment *segment, const _Atomic int64_t *figure)
+{
+    /* relaxed: figures; additions and subtractions may be seen out of order */
+    int64_t units = atomic_load_explicit(figure, memory_order_relaxed);
+    uint64_t gross_units = atomic_load_explicit(&segment->gross_units, memory_order_relaxed);
+    uint64_t gross_bytes = atomic_load_explicit(&segment->gross_bytes, memory_order_relaxed);
+    if (units <= 0 || gross_units == 0)
+        return 0;
+    if ((uint64_t)units >= gross_units)
+        return gross_bytes;
+    return (uint64_t)units * gross_bytes / gross_units; /* both are far below 2^32 */
+}
 
 void log_account(struct log *log, uint64_t locator, int64_t stored_bytes, int64_t expire_ms)
 {
@@ -18,10 +41,18 @@ void log_account(struct log *log, uint64_t locator, int64_t stored_bytes, int64_
         return;
     }
     /* relaxed: figures */
-    atomic_fetch_add_explicit(&segment->live_bytes, stored_bytes, memory_order_relaxed);
+    int64_t units = log_units(locator);
+    if (stored_bytes > 0) {
+        atomic_fetch_add_explicit(&segment->gross_units, (uint64_t)units, memory_order_relaxed);
+        atomic_fetch_add_explicit(&segment->gross_bytes, (uint64_t)stored_bytes,
+                                  memory_order_relaxed);
+    } else {
+        units = -units;
+    }
+    atomic_fetch_add_explicit(&segment->live, units, memory_order_relaxed);
     if (expire_ms == 0)
         return;
-    atomic_fetch_add_explicit(&segment->expiring_bytes, stored_bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&segment->expiring, units, memory_order_relaxed);
     int64_t max = atomic_load_explicit(&segment->expire_max_ms, memory_order_relaxed);
     while (max < expire_ms &&
            !atomic_compare_exchange_weak_explicit(&segment->expire_max_ms, &max, expire_ms,
@@ -35,11 +66,31 @@ static struct segment *segment_of(struct log *log, uint64_t locator)
     return atomic_load_explicit(&log->slots[locator_slot(locator)].segment, memory_order_acquire);
 }
 
-void log_account_idle(struct log *log, uint64_t locator, uint32_t stored_bytes)
+static void add_units(_Atomic int64_t *figure, uint64_t locator, bool more)
+{
+    int64_t units = log_units(locator);
+    atomic_fetch_add_explicit(figure, more ? units : -units, memory_order_relaxed); /* a figure */
+}
+
+void log_account_idle(struct log *log, uint64_t locator)
 {
     struct segment *segment = segment_of(log, locator);
-    if (segment != NULL) /* relaxed: a figure */
-        atomic_fetch_add_explicit(&segment->idle_bytes, stored_bytes, memory_order_relaxed);
+    if (segment != NULL)
+        add_units(&segment->idle, locator, true);
+}
+
+void log_account_kept(struct log *log, uint64_t locator, bool more)
+{
+    struct segment *segment = segment_of(log, locator);
+    if (segment != NULL)
+        add_units(&segment->kept, locator, more);
+}
+
+void log_account_pending(struct log *log, uint64_t locator, bool more)
+{
+    struct segment *segment = segment_of(log, locator);
+    if (segment != NULL)
+        add_units(&segment->pending, locator, more);
 }
 
 void log_note_stale(struct log *log, uint64_t locator, uint64_t version)
@@ -65,10 +116,11 @@ uint64_t log_segment_of(struct log *log, uint64_t locator)
     return segment->header.id;
 }
 
-static uint64_t not_negative(int64_t value)
+/* What is on its way in is counted as if it lived, so that its segment is not taken for a dead one. */
+static uint64_t pending_bytes(const struct segment *segment)
 {
-    return value < 0 ? 0
-                     : (uint64_t)value; /* additions and subtractions may be seen out of order */
+    int64_t units = atomic_load_explicit(&segment->pending, memory_order_relaxed); /* a figure */
+    return units > 0 ? (uint64_t)units : 0;
 }
 
 static void describe(const struct segment *segment, struct log_segment_info *ret)
@@ -85,12 +137,15 @@ static void describe(const struct segment *segment, struct log_segment_info *ret
         .durable = sealed && synced == end,
         .resident = segment->frame != NULL,
         .bytes = end,
-        .live_bytes =
-            not_negative(atomic_load_explicit(&segment->live_bytes, memory_order_relaxed)),
-        .idle_bytes =
-            not_negative(atomic_load_explicit(&segment->idle_bytes, memory_order_relaxed)),
-        .expiring_bytes =
-            not_negative(atomic_load_explicit(&segment->expiring_bytes, memory_order_relaxed)),
+        .live_bytes = bytes_of_units(segment, &segment->live) + pending_bytes(segment),
+        .idle_bytes = bytes_of_units(segment, &segment->idle),
+        .expiring_bytes = bytes_of_units(segment, &segment->expiring),
+        .live_units = atomic_load_explicit(&segment->live, memory_order_relaxed),
+        .kept_units = atomic_load_explicit(&segment->kept, memory_order_relaxed),
+        .idle_units = atomic_load_explicit(&segment->idle, memory_order_relaxed),
+        .expiring_units = atomic_load_explicit(&segment->expiring, memory_order_relaxed),
+        .gross_units = atomic_load_explicit(&segment->gross_units, memory_order_relaxed),
+        .gross_bytes = atomic_load_explicit(&segment->gross_bytes, memory_order_relaxed),
         .expire_max_ms = atomic_load_explicit(&segment->expire_max_ms, memory_order_relaxed),
         .min_version = atomic_load_explicit(&segment->min_version, memory_order_relaxed),
         .max_version = atomic_load_explicit(&segment->max_version, memory_order_relaxed),

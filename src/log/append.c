@@ -101,6 +101,11 @@ uint32_t log_batch_record_bytes(const struct log_batch *batch, size_t i)
     return (uint32_t)(end - batch->offs[i]);
 }
 
+void log_batch_replaces(struct log_batch *batch, size_t i, enum log_replaced replaced)
+{
+    record_set_replaced(batch_at(batch, batch->offs[i]), replaced);
+}
+
 void log_batch_seal(struct log_batch *batch)
 {
     CHECK(batch->count > 0);

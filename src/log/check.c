@@ -103,7 +103,7 @@ static void check_main(struct check *check, struct checked *checked, uint32_t *c
     if (has_first &&
         !segment->chain_known) /* whether that fits is judged when all have been seen */
         checked->start = first.previous;
-    scan_main(segment, frame->data, limit, checked->start, &checked->scan);
+    scan_main(segment, frame->data, SEGMENT_HEADER_BYTES, limit, checked->start, &checked->scan);
     uint64_t claim = checked->scan.claim;
     if (!segment->final) {
         uint64_t past = scan_claims(segment, frame->data, checked->scan.bad_off, size);

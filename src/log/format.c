@@ -59,6 +59,10 @@ enum {
     RECORD_KIND = 4,
     RECORD_FLAGS = 5,
     RECORD_FIXED = 6,
+    /* Of the byte with the kind: 4 bits of kind, 2 of what the record replaces, 2 of zeros. */
+    KIND_MASK = 15,
+    REPLACED_SHIFT = 4,
+    REPLACED_MASK = 3 << REPLACED_SHIFT,
 };
 
 static_assert(SLOT_BITS + 24 + 6 == 48, "locators have 48 bits");
@@ -134,6 +138,7 @@ enum kvs_status segment_header_decode(const uint8_t in[SEGMENT_HEADER_BYTES], co
         .slot = get_u32(in + SEGMENT_SLOT),
         .side = kind == 2,
         .created_ms = (int64_t)get_u64(in + SEGMENT_CREATED),
+        .version = version,
     };
     memcpy(header.store_id, in + SEGMENT_STORE_ID, STORE_ID_BYTES);
     if ((kind != 1 && kind != 2) || header.slot >= SLOT_COUNT ||
@@ -149,7 +154,9 @@ bool segment_header_is_torn(const uint8_t in[SEGMENT_HEADER_BYTES],
 {
     uint8_t whole[SEGMENT_STORE_ID + STORE_ID_BYTES] = { 0 };
     memcpy(whole + SEGMENT_MAGIC, segment_magic, sizeof segment_magic);
-    put_u32(whole + SEGMENT_VERSION, FORMAT_VERSION);
+    uint32_t version = get_u32(in + SEGMENT_VERSION); /* one that we open will do */
+    put_u32(whole + SEGMENT_VERSION,
+            version >= 1 && version <= FORMAT_VERSION ? version : FORMAT_VERSION);
     memcpy(whole + SEGMENT_CHECKSUM, in + SEGMENT_CHECKSUM, 4); /* any checksum will do */
     memcpy(whole + SEGMENT_STORE_ID, store_id, STORE_ID_BYTES);
     size_t same = 0;
@@ -264,15 +271,39 @@ void record_seal(uint8_t *out, size_t stored_bytes)
     put_u32(out + RECORD_CHECKSUM, crc32c(0, out + RECORD_KIND, stored_bytes - RECORD_KIND));
 }
 
+/*
+ * What a record replaces is known only when its place is, long after its checksum was computed. So the checksum is that of
+ * the record without it, and what is said is mixed in afterwards, as the place is: each of the four ways to say it by
+ * another number, so that none can be taken for another.
+ */
+static uint32_t replaced_mix(unsigned kind_byte)
+{
+    static const uint32_t mix[4] = { 0, 0x9d2c5681, 0x5a7e13c6, 0xc752e847 };
+    return mix[(kind_byte & REPLACED_MASK) >> REPLACED_SHIFT];
+}
+
+void record_set_replaced(uint8_t *out, enum log_replaced replaced)
+{
+    out[RECORD_KIND] = (uint8_t)((out[RECORD_KIND] & KIND_MASK) | replaced << REPLACED_SHIFT);
+}
+
 void record_bind(uint8_t *out, uint32_t seed)
 {
-    put_u32(out + RECORD_CHECKSUM, get_u32(out + RECORD_CHECKSUM) ^ seed);
+    put_u32(out + RECORD_CHECKSUM,
+            get_u32(out + RECORD_CHECKSUM) ^ seed ^ replaced_mix(out[RECORD_KIND]));
 }
 
 bool record_verify(const uint8_t *data, uint32_t stored_bytes, uint32_t seed)
 {
-    return get_u32(data + RECORD_CHECKSUM) ==
-           (crc32c(0, data + RECORD_KIND, stored_bytes - RECORD_KIND) ^ seed);
+    uint32_t crc;
+    if ((data[RECORD_KIND] & REPLACED_MASK) == 0) {
+        crc = crc32c(0, data + RECORD_KIND, stored_bytes - RECORD_KIND);
+    } else {
+        uint8_t kind = data[RECORD_KIND] & (uint8_t)~REPLACED_MASK;
+        crc = crc32c(0, &kind, 1);
+        crc = crc32c(crc, data + RECORD_KIND + 1, stored_bytes - RECORD_KIND - 1);
+    }
+    return get_u32(data + RECORD_CHECKSUM) == (crc ^ seed ^ replaced_mix(data[RECORD_KIND]));
 }
 
 /* Reads one varint at *at, which it moves on. */
@@ -303,7 +334,7 @@ uint32_t record_decode(const uint8_t *data, size_t avail, uint64_t position, str
 {
     if (avail < RECORD_BYTES_MIN)
         return 0;
-    unsigned kind = data[RECORD_KIND];
+    unsigned kind = data[RECORD_KIND] & ~(unsigned)REPLACED_MASK;
     unsigned flags = data[RECORD_FLAGS];
     if (!kind_takes_flags(kind, flags))
         return 0;
@@ -342,6 +373,7 @@ uint32_t record_decode(const uint8_t *data, size_t avail, uint64_t position, str
     }
 
     ret->kind = (enum log_kind)kind;
+    ret->replaced = (enum log_replaced)((data[RECORD_KIND] & REPLACED_MASK) >> REPLACED_SHIFT);
     ret->flags = flags & ~(unsigned)RECORD_EXPIRY;
     ret->key = (struct kvs_bytes){ data + at, key_bytes };
     ret->value = (struct kvs_bytes){ data + at + key_bytes, value_bytes };

@@ -19,7 +19,7 @@
 #include "log/log.h"
 
 enum {
-    FORMAT_VERSION = 1, /* of segments and manifest; a newer one is refused by name */
+    FORMAT_VERSION = 2, /* of all files; a newer one is refused by name, the one before is opened */
     STORE_ID_BYTES = 16,
     SEGMENT_HEADER_BYTES = 128,
     GROUP_HEADER_BYTES = 48,
@@ -58,6 +58,7 @@ struct segment_header {
     uint32_t slot;
     bool side;
     int64_t created_ms;
+    uint32_t version; /* of the format, as decoded */
 };
 
 struct group_header {
@@ -157,8 +158,10 @@ void record_encode(uint8_t *out, const struct log_record *record, unsigned flags
  * follow: sets the flag, and the distance from its start to the batch's end, which are its last 4 bytes. */
 void record_set_distance(uint8_t *out, size_t stored_bytes, uint32_t distance);
 
-/* Computes the checksum of a complete, padded record, not yet bound to a place; then binds it. */
+/* Computes the checksum of a complete, padded record, not yet bound to a place. What it replaces may be said (again) after that;
+ * then it is bound, once. */
 void record_seal(uint8_t *out, size_t stored_bytes);
+void record_set_replaced(uint8_t *out, enum log_replaced replaced);
 void record_bind(uint8_t *out, uint32_t seed);
 
 /* Decodes the record at @data, whose position is @position. Returns its stored bytes, 0 when it is none. */

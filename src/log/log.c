@@ -97,6 +97,7 @@ static void init_locks(struct log *log)
     mutex_init(&log->progress_mu);
     cond_init(&log->progress_cond);
     mutex_init(&log->reap_mu);
+    mutex_init(&log->checkpoint_mu);
 }
 
 static void done_locks(struct log *log)
@@ -111,6 +112,7 @@ static void done_locks(struct log *log)
     mutex_done(&log->progress_mu);
     cond_done(&log->progress_cond);
     mutex_done(&log->reap_mu);
+    mutex_done(&log->checkpoint_mu);
 }
 
 enum kvs_status log_new(const struct log_config *config, struct log **ret)
@@ -168,6 +170,7 @@ void log_free(struct log *log)
         segment_free(log->segments[i]);
     segment_free(log->spare[0]);
     segment_free(log->spare[1]);
+    checkpoints_done(log);
     free(log->segments);
     if (log->slots != NULL)
         CHECK(munmap(log->slots, SLOT_COUNT * sizeof *log->slots) == 0);
@@ -178,9 +181,11 @@ void log_free(struct log *log)
 
 /* ---- What is in the directory ---- */
 
+static const uint64_t CHECKPOINT_BIT = UINT64_C(1) << 63;
+
 struct listing {
     struct log *log;
-    uint64_t *ids; /* of segment files; owned */
+    uint64_t *ids; /* of segment files and (with CHECKPOINT_BIT) checkpoints; owned */
     size_t count;
     size_t capacity;
     bool no_memory;
@@ -190,7 +195,11 @@ static void list_one(void *ctx, const char *name)
 {
     struct listing *listing = ctx;
     uint64_t id;
-    if (listing->no_memory || !segment_parse_name(name, &id))
+    if (listing->no_memory)
+        return;
+    if (checkpoint_parse_name(name, &id) && id < CHECKPOINT_BIT)
+        id |= CHECKPOINT_BIT;
+    else if (!segment_parse_name(name, &id) || id >= CHECKPOINT_BIT)
         return;
     if (listing->count == listing->capacity) {
         size_t capacity = listing->capacity == 0 ? 64 : listing->capacity * 2;
@@ -207,6 +216,10 @@ static void list_one(void *ctx, const char *name)
 
 static bool is_listed(const struct log *log, uint64_t id)
 {
+    for (size_t i = 0; i < log->checkpoint_count; i++) {
+        if ((log->checkpoints[i].id | CHECKPOINT_BIT) == id)
+            return true;
+    }
     size_t low = 0;
     size_t high = log->segment_count;
     while (low < high) {
@@ -254,7 +267,12 @@ static enum kvs_status check_leftover(struct log *log, const char *path, uint64_
 static enum kvs_status remove_leftover(struct log *log, uint64_t id)
 {
     char name[32];
-    segment_name(id, name);
+    bool is_checkpoint = (id & CHECKPOINT_BIT) != 0;
+    id &= ~CHECKPOINT_BIT;
+    if (is_checkpoint)
+        memcpy(name, checkpoint_name(id).text, sizeof name);
+    else
+        segment_name(id, name);
     char *path = log_path(log, name);
     if (path == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "path of %s", name);
@@ -263,7 +281,8 @@ static enum kvs_status remove_leftover(struct log *log, uint64_t id)
         status =
             fail(KVS_CORRUPT, 0, "%s is there, but the file %s is missing", path, MANIFEST_NAME);
     else
-        status = check_leftover(log, path, id);
+        status = is_checkpoint ? checkpoint_check_leftover(log, path, id)
+                               : check_leftover(log, path, id);
     if (status == KVS_OK) {
         stat_add(&log->stat_leftovers, 1);
         if (!log->read_only)
@@ -311,6 +330,7 @@ static enum kvs_status add_listed(struct log *log, const struct manifest_entry *
         return status;
     segment->proven = entry->proven;
     segment->final = entry->flags & MANIFEST_FINAL;
+    segment->recovered = entry->flags & MANIFEST_RECOVERED;
     segment->chain_known = entry->flags & MANIFEST_CHAIN;
     segment->start_chain = entry->start_chain;
     mutex_lock(&log->manifest_mu);
@@ -319,6 +339,20 @@ static enum kvs_status add_listed(struct log *log, const struct manifest_entry *
     if (status != KVS_OK)
         segment_free(segment);
     return status;
+}
+
+static enum kvs_status add_checkpoints(struct log *log, const struct manifest *manifest)
+{
+    log->checkpoints = calloc(manifest->checkpoint_count + 1, sizeof *log->checkpoints);
+    if (log->checkpoints == NULL)
+        return fail(KVS_NO_MEMORY, ENOMEM, "list of checkpoints");
+    for (uint32_t i = 0; i < manifest->checkpoint_count; i++) {
+        const struct manifest_checkpoint *entry = &manifest->checkpoints[i];
+        log->checkpoints[log->checkpoint_count++] = (struct checkpoint_file){
+            .id = entry->id, .incarnation = entry->incarnation, .bytes = entry->bytes
+        };
+    }
+    return KVS_OK;
 }
 
 /* A directory without a log becomes one with an empty one. */
@@ -357,6 +391,8 @@ enum kvs_status log_load_manifest(struct log *log)
     log_raise_now(log, manifest.time_ms);
     for (uint32_t i = 0; i < manifest.count && status == KVS_OK; i++)
         status = add_listed(log, &manifest.entries[i]);
+    if (status == KVS_OK)
+        status = add_checkpoints(log, &manifest);
     manifest_done(&manifest);
     return status;
 }
@@ -375,8 +411,16 @@ enum kvs_status log_open(const struct log_config *config, log_replay_fn *fn, voi
     if (status == KVS_OK && log->manifest_exists)
         status = log_remove_leftovers(log);
     *ret = log; /* so that @fn may read */
+    struct log_mark mark;
+    bool covered = false;
+    if (status == KVS_OK && config->cover != NULL && log->checkpoint_count > 0) {
+        status = config->cover(ctx, log, &mark);
+        covered = status == KVS_OK;
+        if (status == KVS_NOT_FOUND)
+            status = KVS_OK;
+    }
     if (status == KVS_OK)
-        status = replay_run(log, fn, ctx);
+        status = replay_run(log, fn, ctx, covered ? &mark : NULL);
     log->opening = false;
     if (status == KVS_OK)
         status = commit_start(log);

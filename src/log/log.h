@@ -44,9 +44,18 @@ enum {
     LOG_INLINE_VALUE_MAX = 1024 * 1024, /* = KVS_INLINE_MAX: larger values are chunked */
 };
 
+/* What the writer of a record found in the index for its key: so that a replay need not read what was replaced. */
+enum log_replaced {
+    LOG_REPLACED_UNKNOWN = 0, /* not said: a tombstone, or a record of format version 1 */
+    LOG_REPLACED_NOTHING = 1, /* the key had no slot; of a removal: nothing was removed, nothing installed */
+    LOG_REPLACED_VALUE = 2,
+    LOG_REPLACED_EXPIRING = 3, /* a value with an expiry */
+};
+
 /* A record, decoded. key and value point into the log's memory or a scratch buffer. */
 struct log_record {
     enum log_kind kind;
+    enum log_replaced replaced;
     unsigned flags;
     struct kvs_bytes key;
     struct kvs_bytes value;
@@ -58,6 +67,19 @@ struct log_record {
 
 struct log;
 
+/* Where a replay may begin: everything before it is in a checkpoint. See checkpoint.h. */
+struct log_mark {
+    uint64_t base;    /* of the main segment in which the tail begins, or of the next one … */
+    uint64_t off;     /* … and where in it a group's header is, or will be */
+    uint32_t chain;   /* checksum of the group header before */
+    uint64_t version; /* all versions up to this one lie before */
+    uint64_t id;      /* segments made by a recovery count as before when their ids are smaller */
+};
+
+/* Asked at an opening when the manifest names a checkpoint. KVS_OK: what lies before *ret is known, replay only the rest. KVS_NOT_FOUND: it
+ * cannot be used, replay everything. @log is there, its segments have neither content nor extents yet. */
+typedef enum kvs_status log_cover_fn(void *ctx, struct log *log, struct log_mark *ret);
+
 struct log_config {
     const char *dir;
     struct kvs_env *env;
@@ -68,12 +90,14 @@ struct log_config {
         durability; /* EVERYSEC and NO: the committer writes promptly and syncs each second (or never) */
     bool read_only;
     bool no_background; /* no committer thread: waiting callers lead; nothing happens by itself */
+    log_cover_fn *cover; /* NULL: checkpoints are not looked at */
 };
 
 /* ---- Opening ---- */
 
 /* Called for each record of each whole batch found, in no particular order; compare versions. @record is lent. For
- * LOG_REMOVE_RANGE too. Chunks are shown as well, for accounting. A failure stops the opening. */
+ * LOG_REMOVE_RANGE too. Chunks are shown as well, for accounting. A failure stops the opening. Of a tail behind a checkpoint
+ * only the records of the stream are shown, in version order, chunks are not. */
 typedef enum kvs_status log_replay_fn(void *ctx, uint64_t locator, const struct log_record *record);
 
 /*
@@ -116,6 +140,8 @@ KVS_MUST_CHECK enum kvs_status log_batch_add(struct log_batch *batch,
 void log_batch_seal(struct log_batch *batch);
 /* The stored size of record @i. */
 uint32_t log_batch_record_bytes(const struct log_batch *batch, size_t i);
+/* Says what record @i replaces. After the seal, before the batch is placed; may be said again. */
+void log_batch_replaces(struct log_batch *batch, size_t i, enum log_replaced replaced);
 
 /* ---- Appending ---- */
 
@@ -219,7 +245,17 @@ enum kvs_status log_side_close(struct log_side *side);
 void log_account(struct log *log, uint64_t locator, int64_t stored_bytes, int64_t expire_ms);
 
 /* The tombstone at @locator, counted as living, is needed only as long as something older that it hides is on disk. */
-void log_account_idle(struct log *log, uint64_t locator, uint32_t stored_bytes);
+void log_account_idle(struct log *log, uint64_t locator);
+
+/* The record at @locator, counted as living, is (with @more; else: is no longer) kept only for those who read older versions, and
+ * would be dead if the store were opened anew. Under the append lock. */
+void log_account_kept(struct log *log, uint64_t locator, bool more);
+
+/* The chunk at @locator belongs (with @more; else: no longer) to a value that is still on its way in: not counted as living. */
+void log_account_pending(struct log *log, uint64_t locator, bool more);
+
+/* What the record at @locator counts for: the bytes of its size class. */
+uint32_t log_units(uint64_t locator);
 
 /* The value of @version at @locator has been superseded, or copied: while it is on disk, what hides it has to stay there too. */
 void log_note_stale(struct log *log, uint64_t locator, uint64_t version);
@@ -232,7 +268,7 @@ struct log_segment_info {
     bool durable; /* sealed, and all of it on disk */
     bool resident;
     uint64_t bytes; /* of records and headers */
-    uint64_t live_bytes;
+    uint64_t live_bytes;     /* this and the next two are calculated from the units below */
     uint64_t idle_bytes;     /* live bytes of tombstones that nothing refers to */
     uint64_t expiring_bytes; /* live bytes with an expiry */
     int64_t expire_max_ms;   /* latest expiry ever accounted here */
@@ -240,6 +276,12 @@ struct log_segment_info {
     uint64_t max_version;
     uint64_t
         stale_version; /* the smallest of a superseded value in it; UINT64_MAX: there is none */
+    int64_t live_units;
+    int64_t kept_units;
+    int64_t idle_units;
+    int64_t expiring_units;
+    uint64_t gross_units;
+    uint64_t gross_bytes;
 };
 
 /* The id of the segment that @locator lies in; 0: it is gone. Of two copies of a record, the one with the larger (id, offset)

@@ -24,7 +24,9 @@ enum {
     AT_TIME = 56,
     AT_SESSION = 64,
     AT_COUNT = 68,
-    HEAD_BYTES = 72,
+    HEAD_BYTES_1 = 72, /* of version 1 */
+    AT_CHECKPOINTS = 72,
+    HEAD_BYTES = 80,
 };
 
 enum {
@@ -39,14 +41,25 @@ enum {
     ENTRY_BYTES = 48,
 };
 
-static const size_t manifest_bytes_max = HEAD_BYTES + (size_t)SLOT_COUNT * ENTRY_BYTES;
-static_assert(ENTRY_FLAGS + 4 == ENTRY_BYTES && AT_COUNT + 4 == HEAD_BYTES, "manifest layout");
+enum {
+    CHECKPOINT_ID = 0,
+    CHECKPOINT_INCARNATION = 8,
+    CHECKPOINT_BYTES = 16,
+    CHECKPOINT_ENTRY_BYTES = 24,
+};
+
+static const size_t manifest_bytes_max = HEAD_BYTES + (size_t)SLOT_COUNT * ENTRY_BYTES +
+                                         (size_t)MANIFEST_CHECKPOINTS_MAX * CHECKPOINT_ENTRY_BYTES;
+static_assert(ENTRY_FLAGS + 4 == ENTRY_BYTES && AT_COUNT + 4 == HEAD_BYTES_1, "manifest layout");
 
 void manifest_done(struct manifest *manifest)
 {
     free(manifest->entries);
+    free(manifest->checkpoints);
     manifest->entries = NULL;
+    manifest->checkpoints = NULL;
     manifest->count = 0;
+    manifest->checkpoint_count = 0;
 }
 
 static uint32_t manifest_checksum(const uint8_t *data, size_t len)
@@ -57,7 +70,8 @@ static uint32_t manifest_checksum(const uint8_t *data, size_t len)
 
 enum kvs_status manifest_encode(const struct manifest *manifest, uint8_t **ret, size_t *ret_len)
 {
-    size_t len = HEAD_BYTES + (size_t)manifest->count * ENTRY_BYTES;
+    size_t len = HEAD_BYTES + (size_t)manifest->count * ENTRY_BYTES +
+                 (size_t)manifest->checkpoint_count * CHECKPOINT_ENTRY_BYTES;
     uint8_t *data = calloc(1, len);
     if (data == NULL)
         return fail(KVS_NO_MEMORY, 0, "manifest of %zu bytes", len);
@@ -70,6 +84,7 @@ enum kvs_status manifest_encode(const struct manifest *manifest, uint8_t **ret, 
     put_u64(data + AT_TIME, (uint64_t)manifest->time_ms);
     put_u32(data + AT_SESSION, manifest->session);
     put_u32(data + AT_COUNT, manifest->count);
+    put_u32(data + AT_CHECKPOINTS, manifest->checkpoint_count);
     for (uint32_t i = 0; i < manifest->count; i++) {
         const struct manifest_entry *entry = &manifest->entries[i];
         uint8_t *out = data + HEAD_BYTES + (size_t)i * ENTRY_BYTES;
@@ -81,6 +96,14 @@ enum kvs_status manifest_encode(const struct manifest *manifest, uint8_t **ret, 
         put_u32(out + ENTRY_SLOT, entry->slot);
         put_u32(out + ENTRY_START_CHAIN, entry->start_chain);
         put_u32(out + ENTRY_FLAGS, entry->flags);
+    }
+    for (uint32_t i = 0; i < manifest->checkpoint_count; i++) {
+        const struct manifest_checkpoint *checkpoint = &manifest->checkpoints[i];
+        uint8_t *out = data + HEAD_BYTES + (size_t)manifest->count * ENTRY_BYTES +
+                       (size_t)i * CHECKPOINT_ENTRY_BYTES;
+        put_u64(out + CHECKPOINT_ID, checkpoint->id);
+        put_u64(out + CHECKPOINT_INCARNATION, checkpoint->incarnation);
+        put_u64(out + CHECKPOINT_BYTES, checkpoint->bytes);
     }
     put_u32(data + AT_CHECKSUM, manifest_checksum(data, len));
     *ret = data;
@@ -104,6 +127,35 @@ static bool entry_is_possible(const struct manifest_entry *entry,
            manifest->next_base - entry->base >= entry->capacity;
 }
 
+static bool length_is_right(const uint8_t *data, size_t len, uint32_t version)
+{
+    size_t head = version == 1 ? HEAD_BYTES_1 : HEAD_BYTES;
+    uint32_t checkpoints = version == 1 ? 0 : get_u32(data + AT_CHECKPOINTS);
+    return checkpoints <= MANIFEST_CHECKPOINTS_MAX &&
+           len == head + (uint64_t)get_u32(data + AT_COUNT) * ENTRY_BYTES +
+                      (uint64_t)checkpoints * CHECKPOINT_ENTRY_BYTES;
+}
+
+static enum kvs_status decode_checkpoints(const uint8_t *in, const char *name,
+                                          struct manifest *manifest)
+{
+    uint32_t count = manifest->checkpoint_count;
+    manifest->checkpoints = calloc(count == 0 ? 1 : count, sizeof *manifest->checkpoints);
+    if (manifest->checkpoints == NULL)
+        return fail(KVS_NO_MEMORY, 0, "manifest of %" PRIu32 " checkpoints", count);
+    for (uint32_t i = 0; i < count; i++, in += CHECKPOINT_ENTRY_BYTES) {
+        struct manifest_checkpoint *checkpoint = &manifest->checkpoints[i];
+        checkpoint->id = get_u64(in + CHECKPOINT_ID);
+        checkpoint->incarnation = get_u64(in + CHECKPOINT_INCARNATION);
+        checkpoint->bytes = get_u64(in + CHECKPOINT_BYTES);
+        if (checkpoint->id >= manifest->next_id ||
+            (i > 0 && checkpoint->id <= checkpoint[-1].id))
+            return fail(KVS_CORRUPT, 0, "%s is damaged: checkpoint %" PRIu32 " is impossible", name,
+                        i);
+    }
+    return KVS_OK;
+}
+
 enum kvs_status manifest_decode(const uint8_t *data, size_t len, const char *name,
                                 struct manifest *ret)
 {
@@ -115,8 +167,8 @@ enum kvs_status manifest_decode(const uint8_t *data, size_t len, const char *nam
         return fail(KVS_WRONG_FORMAT, 0,
                     "%s has format version %" PRIu32 ", this kvs knows versions up to %d", name,
                     version, FORMAT_VERSION);
-    if (version == 0 || len < HEAD_BYTES || (len - HEAD_BYTES) % ENTRY_BYTES != 0 ||
-        get_u32(data + AT_COUNT) != (len - HEAD_BYTES) / ENTRY_BYTES ||
+    size_t head = version == 1 ? HEAD_BYTES_1 : HEAD_BYTES;
+    if (version == 0 || len < head || !length_is_right(data, len, version) ||
         get_u32(data + AT_CHECKSUM) != manifest_checksum(data, len))
         return fail(KVS_CORRUPT, 0, "%s is damaged: its checksum or length is wrong", name);
 
@@ -127,13 +179,14 @@ enum kvs_status manifest_decode(const uint8_t *data, size_t len, const char *nam
         .time_ms = (int64_t)get_u64(data + AT_TIME),
         .session = get_u32(data + AT_SESSION),
         .count = get_u32(data + AT_COUNT),
+        .checkpoint_count = version == 1 ? 0 : get_u32(data + AT_CHECKPOINTS),
     };
     memcpy(manifest.store_id, data + AT_STORE_ID, STORE_ID_BYTES);
     manifest.entries = calloc(manifest.count == 0 ? 1 : manifest.count, sizeof *manifest.entries);
     if (manifest.entries == NULL)
         return fail(KVS_NO_MEMORY, 0, "manifest of %" PRIu32 " segments", manifest.count);
     for (uint32_t i = 0; i < manifest.count; i++) {
-        const uint8_t *in = data + HEAD_BYTES + (size_t)i * ENTRY_BYTES;
+        const uint8_t *in = data + head + (size_t)i * ENTRY_BYTES;
         struct manifest_entry *entry = &manifest.entries[i];
         *entry = (struct manifest_entry){
             .id = get_u64(in + ENTRY_ID),
@@ -149,6 +202,12 @@ enum kvs_status manifest_decode(const uint8_t *data, size_t len, const char *nam
             manifest_done(&manifest);
             return fail(KVS_CORRUPT, 0, "%s is damaged: entry %" PRIu32 " is impossible", name, i);
         }
+    }
+    enum kvs_status status =
+        decode_checkpoints(data + head + (size_t)manifest.count * ENTRY_BYTES, name, &manifest);
+    if (status != KVS_OK) {
+        manifest_done(&manifest);
+        return status;
     }
     *ret = manifest;
     return KVS_OK;

@@ -17,6 +17,8 @@ enum {
     MANIFEST_SIDE = 1,  /* a side segment */
     MANIFEST_FINAL = 2, /* the segment ends at `proven`: what lies behind never counts */
     MANIFEST_CHAIN = 4, /* start_chain is known */
+    MANIFEST_RECOVERED = 8, /* side: holds what a recovery cut off the stream, in version order */
+    MANIFEST_CHECKPOINTS_MAX = 256,
 };
 
 struct manifest_entry {
@@ -31,6 +33,13 @@ struct manifest_entry {
     uint32_t flags;
 };
 
+/* A checkpoint file, whole and durable. */
+struct manifest_checkpoint {
+    uint64_t id;
+    uint64_t incarnation;
+    uint64_t bytes;
+};
+
 struct manifest {
     uint8_t store_id[STORE_ID_BYTES];
     uint64_t next_id;
@@ -40,6 +49,8 @@ struct manifest {
     uint32_t session;   /* counts the openings that wrote */
     uint32_t count;
     struct manifest_entry *entries; /* owned; by ascending id */
+    uint32_t checkpoint_count;
+    struct manifest_checkpoint *checkpoints; /* owned; by ascending id: the last is the newest, and refers to those before */
 };
 
 void manifest_done(struct manifest *manifest);

@@ -220,11 +220,11 @@ static enum kvs_status scan_side(struct segment *segment, const struct frame *fr
 }
 
 static enum kvs_status scan_main(struct segment *segment, const struct frame *frame, bool verify,
-                                 log_replay_fn *fn, void *ctx)
+                                 uint64_t start, log_replay_fn *fn, void *ctx)
 {
     uint64_t end = extent_get(&segment->end);
-    uint64_t group_end = SEGMENT_HEADER_BYTES;
-    for (uint64_t off = SEGMENT_HEADER_BYTES; off < end;) {
+    uint64_t group_end = start;
+    for (uint64_t off = start; off < end;) {
         const uint8_t *at = frame->data + off;
         if (off == group_end) {
             struct group_header group;
@@ -252,6 +252,12 @@ static enum kvs_status scan_main(struct segment *segment, const struct frame *fr
 
 enum kvs_status segment_scan(struct segment *segment, log_replay_fn *fn, void *ctx)
 {
+    return segment_scan_from(segment, SEGMENT_HEADER_BYTES, fn, ctx);
+}
+
+enum kvs_status segment_scan_from(struct segment *segment, uint64_t start, log_replay_fn *fn,
+                                  void *ctx)
+{
     struct frame *frame = NULL;
     enum kvs_status status = segment_hold_frame(segment, &frame);
     if (status != KVS_OK)
@@ -260,7 +266,7 @@ enum kvs_status segment_scan(struct segment *segment, log_replay_fn *fn, void *c
     if (segment->header.side)
         status = scan_side(segment, frame, verify, fn, ctx);
     else
-        status = scan_main(segment, frame, verify, fn, ctx);
+        status = scan_main(segment, frame, verify, start, fn, ctx);
     segment_release_frame(segment, frame);
     return status;
 }

@@ -157,6 +157,8 @@ enum kvs_status recover_tail(struct replay *replay)
     if (status == KVS_OK && recovery.side != NULL)
         status = side_finish(recovery.side);
     side_free(recovery.side);
+    for (size_t i = 0; i < log->segment_count; i++) /* the cut says so too */
+        log->segments[i]->recovered |= log->segments[i]->header.id >= first_id;
     if (status == KVS_OK)
         status = cut(replay);
     for (size_t i = 0; i < log->segment_count && status == KVS_OK; i++) {

@@ -21,6 +21,10 @@
  * continued: the marker of the close carries the session, and the first append of the next session makes a larger session
  * durable in the manifest before any version is issued, so that marker never counts again.
  *
+ * With a mark all this begins at the mark: what lies before was durable when the checkpoint was named, so D is beyond it, and the chain's
+ * checksum there is part of the mark. Side segments then have nothing to show but what an earlier recovery cut off the stream behind
+ * the mark: copies that compaction made since are not needed, as no segment they were made from has been dropped.
+ *
  * Segments whose groups are all proven are shown as soon as that is known. What lies behind D is recover.c's work, or, when reading
  * only, shown as it is.
  */
@@ -57,10 +61,10 @@ static enum kvs_status show_one(void *ctx, uint64_t locator, const struct log_re
     return replay_show(show->replay, show->segment, locator, record);
 }
 
-static enum kvs_status show_segment(struct replay *replay, struct segment *segment)
+static enum kvs_status show_segment(struct replay *replay, struct segment *segment, uint64_t start)
 {
     struct show show = { .replay = replay, .segment = segment };
-    return segment_scan(segment, show_one, &show);
+    return segment_scan_from(segment, start, show_one, &show);
 }
 
 /* ---- Loading ---- */
@@ -117,8 +121,99 @@ static enum kvs_status replay_side(struct replay *replay, struct segment *segmen
         segment->shown_end =
             segment->proven < SEGMENT_HEADER_BYTES ? SEGMENT_HEADER_BYTES : segment->proven;
     segment_seal(segment);
-    status = show_segment(replay, segment);
+    status = show_segment(replay, segment, SEGMENT_HEADER_BYTES);
     log_trim(replay->log);
+    return status;
+}
+
+/* Where a side segment ends, of which nothing is to be shown. What it may have behind its proven end is read, all else is not. */
+static enum kvs_status measure_side(struct segment *segment)
+{
+    uint64_t from = segment->proven < SEGMENT_HEADER_BYTES ? SEGMENT_HEADER_BYTES : segment->proven;
+    uint64_t size;
+    enum kvs_status status = segment->file->ops->size(segment->file, &size);
+    if (status != KVS_OK)
+        return status;
+    if (size < segment->proven)
+        return fail(KVS_CORRUPT, 0, "%s/%s ends at offset %" PRIu64 ", before its proven end",
+                    segment->log->dir, segment->name, size);
+    if (size > segment->header.capacity)
+        size = segment->header.capacity;
+    size -= size % RECORD_ALIGN;
+    uint64_t end = from;
+    if (!segment->final && size > from) {
+        uint8_t *data = malloc(size - from);
+        size_t got = 0;
+        uint64_t records = 0;
+        if (data == NULL)
+            return fail(KVS_NO_MEMORY, ENOMEM, "memory to read %s", segment->name);
+        status = segment->file->ops->read(segment->file, from, data, size - from, false, &got);
+        if (status == KVS_OK)
+            end = scan_side_from(segment, data, from, from + got, &records);
+        free(data);
+        if (status != KVS_OK)
+            return status;
+    }
+    set_extents(segment, end);
+    if (end > from)
+        segment->shown_end = from;
+    segment_seal(segment);
+    return KVS_OK;
+}
+
+static int by_first_version(const void *a, const void *b)
+{
+    const struct cut_off *x = a;
+    const struct cut_off *y = b;
+    return x->first_version < y->first_version ? -1 : x->first_version > y->first_version;
+}
+
+/* A side segment behind a mark. */
+static enum kvs_status take_side(struct replay *replay, struct segment *segment)
+{
+    enum kvs_status status = measure_side(segment);
+    if (status != KVS_OK || !segment->recovered || segment->header.id < replay->mark->id)
+        return status;
+    /* Only versions are looked at: they are in order, chunks have none. */
+    struct replay probe = { .log = replay->log };
+    status = show_segment(&probe, segment, SEGMENT_HEADER_BYTES);
+    /* relaxed: nobody else is here yet */
+    uint64_t first = atomic_load_explicit(&segment->min_version, memory_order_relaxed);
+    if (status == KVS_OK && first != UINT64_MAX)
+        replay->cut_offs[replay->cut_off_count++] = (struct cut_off){ segment, first };
+    return status;
+}
+
+static enum kvs_status show_not_chunk(void *ctx, uint64_t locator, const struct log_record *record)
+{
+    return record->kind == LOG_CHUNK ? KVS_OK : show_one(ctx, locator, record);
+}
+
+/* Shows what was cut off the stream before @base. */
+static enum kvs_status show_cut_off(struct replay *replay, uint64_t base)
+{
+    enum kvs_status status = KVS_OK;
+    while (status == KVS_OK && replay->cut_off_next < replay->cut_off_count &&
+           replay->cut_offs[replay->cut_off_next].first_version <= base) {
+        struct show show = { replay, replay->cut_offs[replay->cut_off_next++].segment };
+        status = segment_scan(show.segment, show_not_chunk, &show);
+    }
+    return status;
+}
+
+static enum kvs_status take_sides(struct replay *replay)
+{
+    struct log *log = replay->log;
+    replay->cut_offs = calloc(log->segment_count + 1, sizeof *replay->cut_offs);
+    if (replay->cut_offs == NULL)
+        return fail(KVS_NO_MEMORY, ENOMEM, "list of %zu segments", log->segment_count);
+    enum kvs_status status = KVS_OK;
+    for (size_t i = 0; i < log->segment_count && status == KVS_OK; i++) {
+        if (log->segments[i]->header.side)
+            status = take_side(replay, log->segments[i]);
+    }
+    if (replay->cut_off_count > 1)
+        qsort(replay->cut_offs, replay->cut_off_count, sizeof *replay->cut_offs, by_first_version);
     return status;
 }
 
@@ -142,8 +237,9 @@ static enum kvs_status damage(const struct replay *replay, const struct found *f
 static void find_proven(const struct replay *replay, struct found *found, const uint8_t *data)
 {
     const struct segment *segment = found->segment;
-    uint64_t off = SEGMENT_HEADER_BYTES;
-    found->proven_chain = segment->start_chain;
+    uint64_t off = found->start;
+    found->proven_chain =
+        off > SEGMENT_HEADER_BYTES ? replay->mark->chain : segment->start_chain;
     while (off < found->scan.end) {
         struct group_header group;
         uint32_t checksum;
@@ -170,7 +266,7 @@ static enum kvs_status show_proven(struct replay *replay, struct found *found)
     segment_release_frame(found->segment, frame);
     set_extents(found->segment, found->proven_end);
     found->shown = true;
-    status = show_segment(replay, found->segment);
+    status = show_segment(replay, found->segment, found->start);
     log_trim(replay->log);
     return status;
 }
@@ -204,18 +300,22 @@ static enum kvs_status follow(struct replay *replay, size_t i, uint32_t *chain)
     bool open_before = i > 0 && !replay->mains[i - 1].segment->final;
     bool broken = open_before && segment->chain_known && segment->start_chain != *chain;
     uint32_t start = segment->chain_known ? segment->start_chain : *chain;
-    scan_main(segment, segment->frame->data, found->size, start, &found->scan);
-    if (segment->final && found->scan.end != segment->proven &&
-        segment->proven > SEGMENT_HEADER_BYTES)
+    bool from_mark = found->start > SEGMENT_HEADER_BYTES;
+    if (from_mark)
+        start = replay->mark->chain;
+    scan_main(segment, segment->frame->data, found->start, found->size, start, &found->scan);
+    if (segment->final && found->scan.end != segment->proven && segment->proven > found->start)
         return damage(replay, found, found->scan.bad_off);
-    found->joined = segment->final || (!broken && found->scan.matched);
+    found->joined = segment->final || (!broken && (found->scan.matched || from_mark));
     if (!open_before)
         *chain = start;
     if (found->joined) {
         replay->last = i;
         *chain = found->scan.chain;
-        segment->start_chain = start;
-        segment->chain_known = true;
+        if (!from_mark) {
+            segment->start_chain = start;
+            segment->chain_known = true;
+        }
         raise_durable(replay, found->scan.claim);
         log_raise_now(replay->log, found->scan.time_ms);
     }
@@ -267,15 +367,19 @@ static enum kvs_status judge(struct replay *replay)
 
 static enum kvs_status replay_mains(struct replay *replay)
 {
-    uint32_t chain = 0;
+    uint32_t chain = replay->mark != NULL ? replay->mark->chain : 0;
     replay->last = replay->main_count;
     enum kvs_status status = KVS_OK;
     for (size_t i = 0; i < replay->main_count && status == KVS_OK; i++) {
-        status = follow(replay, i, &chain);
+        status = show_cut_off(replay, replay->mains[i].segment->header.base);
+        if (status == KVS_OK)
+            status = follow(replay, i, &chain);
         if (status == KVS_OK)
             status = show_settled(replay, i + 1);
         log_trim(replay->log);
     }
+    if (status == KVS_OK)
+        status = show_cut_off(replay, UINT64_MAX);
     if (status == KVS_OK)
         status = look_past(replay);
     if (status == KVS_OK)
@@ -283,8 +387,8 @@ static enum kvs_status replay_mains(struct replay *replay)
     for (size_t i = 0; i < replay->main_count && status == KVS_OK; i++) {
         struct found *found = &replay->mains[i];
         if (!found->joined) {
-            found->proven_end = SEGMENT_HEADER_BYTES;
-            set_extents(found->segment, SEGMENT_HEADER_BYTES);
+            found->proven_end = found->start;
+            set_extents(found->segment, found->start);
             continue;
         }
         if (!found->shown)
@@ -409,6 +513,10 @@ static enum kvs_status prepare_resume(struct replay *replay, struct found *found
     return KVS_OK;
 }
 
+enum {
+    RESUME_BYTES_MAX = 8 * 1024 * 1024
+};
+
 static bool can_resume(const struct replay *replay)
 {
     if (replay->log->read_only || replay->last == replay->main_count || replay->torn_bytes > 0 ||
@@ -417,7 +525,11 @@ static bool can_resume(const struct replay *replay)
     const struct found *last = &replay->mains[replay->last];
     /* relaxed: nobody else is here yet */
     uint32_t session = atomic_load_explicit(&replay->log->session, memory_order_relaxed);
-    return !last->segment->final && last->scan.closed && last->scan.session == session &&
+    /* Behind a checkpoint only what is short is read again for that; a new segment costs less. */
+    if (replay->mark != NULL && last->scan.end > RESUME_BYTES_MAX)
+        return false;
+    return !last->segment->final && last->segment->header.version == FORMAT_VERSION &&
+           last->scan.closed && last->scan.session == session &&
            replay->durable == last->segment->header.base + last->scan.end;
 }
 
@@ -425,6 +537,11 @@ static enum kvs_status make_ready(struct replay *replay)
 {
     struct log *log = replay->log;
     enum kvs_status status = KVS_OK;
+    if (replay->mark != NULL) {
+        log->chain = replay->mark->chain;
+        if (replay->max_version < replay->mark->version)
+            replay->max_version = replay->mark->version;
+    }
     if (can_resume(replay))
         status = prepare_resume(replay, &replay->mains[replay->last]);
     for (size_t i = 0; i < replay->main_count; i++) {
@@ -459,8 +576,19 @@ static enum kvs_status collect_mains(struct replay *replay)
     if (replay->mains == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "list of %zu segments", log->segment_count);
     for (size_t i = 0; i < log->segment_count; i++) {
-        if (!log->segments[i]->header.side)
-            replay->mains[replay->main_count++].segment = log->segments[i];
+        struct segment *segment = log->segments[i];
+        if (segment->header.side)
+            continue;
+        if (replay->mark == NULL || segment->header.base >= replay->mark->base) {
+            replay->mains[replay->main_count++] =
+                (struct found){ .segment = segment, .start = SEGMENT_HEADER_BYTES };
+            continue;
+        }
+        if (!segment->final)
+            return fail(KVS_CORRUPT, 0, "%s/%s lies before the checkpoint and is not complete",
+                        log->dir, segment->name);
+        set_extents(segment, segment->proven);
+        segment_seal(segment);
     }
     qsort(replay->mains, replay->main_count, sizeof *replay->mains, by_base);
     for (size_t i = 1; i < replay->main_count; i++) {
@@ -469,14 +597,25 @@ static enum kvs_status collect_mains(struct replay *replay)
             return fail(KVS_CORRUPT, 0, "%s/%s overlaps the segment before it", log->dir,
                         replay->mains[i].segment->name);
     }
+    if (replay->mark == NULL || replay->mark->off == SEGMENT_HEADER_BYTES)
+        return KVS_OK;
+    if (replay->main_count == 0 || replay->mains[0].segment->header.base != replay->mark->base)
+        return fail(KVS_CORRUPT, 0, "%s: the segment in which the checkpoint ends is missing",
+                    log->dir);
+    replay->mains[0].start = replay->mark->off;
     return KVS_OK;
 }
 
-enum kvs_status replay_run(struct log *log, log_replay_fn *fn, void *ctx)
+enum kvs_status replay_run(struct log *log, log_replay_fn *fn, void *ctx,
+                           const struct log_mark *mark)
 {
-    struct replay replay = { .log = log, .fn = fn, .ctx = ctx, .durable = log_durable(log) };
+    struct replay replay = {
+        .log = log, .fn = fn, .ctx = ctx, .mark = mark, .durable = log_durable(log)
+    };
     enum kvs_status status = collect_mains(&replay);
-    for (size_t i = 0; i < log->segment_count && status == KVS_OK; i++) {
+    if (status == KVS_OK && mark != NULL)
+        status = take_sides(&replay);
+    for (size_t i = 0; mark == NULL && i < log->segment_count && status == KVS_OK; i++) {
         if (log->segments[i]->header.side)
             status = replay_side(&replay, log->segments[i]);
     }
@@ -493,6 +632,7 @@ enum kvs_status replay_run(struct log *log, log_replay_fn *fn, void *ctx)
     if (status == KVS_OK)
         status = make_ready(&replay);
     free(replay.mains);
+    free(replay.cut_offs);
     log_trim(log);
     return status;
 }

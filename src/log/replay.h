@@ -11,6 +11,7 @@
 struct found {
     struct segment *segment;
     struct main_scan scan;
+    uint64_t start;      /* the first group's header, or the first that is not covered by a checkpoint */
     uint64_t size;       /* of the file */
     uint64_t proven_end; /* of the last group that is proven durable */
     uint32_t proven_chain;
@@ -22,13 +23,23 @@ struct replay {
     struct log *log;
     log_replay_fn *fn;
     void *ctx;
-    struct found *mains; /* by ascending base */
+    const struct log_mark *mark; /* what lies before it is covered by a checkpoint; NULL: nothing is */
+    struct found *mains; /* by ascending base; not the covered ones */
     size_t main_count;
     size_t last;         /* of the stream; main_count: the stream is empty */
     uint64_t durable;    /* proven */
     uint64_t torn_bytes; /* behind the end of what counts */
     bool unproven;       /* there are whole batches behind the proven end */
     uint64_t max_version;
+    struct cut_off *cut_offs; /* by ascending first version */
+    size_t cut_off_count;
+    size_t cut_off_next; /* to be shown */
+};
+
+/* A side segment with what an earlier recovery cut off the stream: shown in its place in the stream. */
+struct cut_off {
+    struct segment *segment;
+    uint64_t first_version;
 };
 
 /* Shows one record, after noting its version. */

@@ -43,13 +43,13 @@ static bool scan_group(const struct segment *segment, const uint8_t *data, uint6
     return true;
 }
 
-void scan_main(const struct segment *segment, const uint8_t *data, uint64_t size, uint32_t chain,
-               struct main_scan *ret)
+void scan_main(const struct segment *segment, const uint8_t *data, uint64_t first, uint64_t size,
+               uint32_t chain, struct main_scan *ret)
 {
     struct main_scan scan = {
-        .end = SEGMENT_HEADER_BYTES,
-        .valid_end = SEGMENT_HEADER_BYTES,
-        .bad_off = SEGMENT_HEADER_BYTES,
+        .end = first,
+        .valid_end = first,
+        .bad_off = first,
         .chain = chain,
     };
     for (;;) {
@@ -72,7 +72,7 @@ void scan_main(const struct segment *segment, const uint8_t *data, uint64_t size
             scan.session = group.session;
             break;
         }
-        if (off == SEGMENT_HEADER_BYTES)
+        if (off == first)
             scan.matched = true;
         uint64_t start = off + GROUP_HEADER_BYTES;
         /* A group that goes beyond what is there is followed as far as it is there. */
@@ -118,12 +118,20 @@ uint64_t scan_used(const uint8_t *data, uint64_t from, uint64_t size)
 uint64_t scan_side(const struct segment *segment, const uint8_t *data, uint64_t size,
                    uint64_t *ret_records)
 {
-    uint64_t off = SEGMENT_HEADER_BYTES;
+    return scan_side_from(segment, data + SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES, size,
+                          ret_records);
+}
+
+uint64_t scan_side_from(const struct segment *segment, const uint8_t *data, uint64_t off,
+                        uint64_t size, uint64_t *ret_records)
+{
+    const uint64_t first = off;
     while (off < size) {
         struct log_record record;
-        uint32_t stored = record_decode(data + off, size - off, 0, &record);
+        const uint8_t *at = data + (off - first);
+        uint32_t stored = record_decode(at, size - off, 0, &record);
         if (stored == 0 || !(record.flags & LOG_MOVED) ||
-            !record_verify(data + off, stored, place_seed(segment->seed, off)))
+            !record_verify(at, stored, place_seed(segment->seed, off)))
             break;
         off += stored;
         ++*ret_records;

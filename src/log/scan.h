@@ -23,9 +23,9 @@ struct main_scan {
     int64_t time_ms; /* the latest store time seen */
 };
 
-/* Follows @data, the first @size bytes of main segment @segment; @chain is the checksum before the first group. */
-void scan_main(const struct segment *segment, const uint8_t *data, uint64_t size, uint32_t chain,
-               struct main_scan *ret);
+/* Follows @data, the first @size bytes of main segment @segment, from the group at @start; @chain is the checksum before it. */
+void scan_main(const struct segment *segment, const uint8_t *data, uint64_t start, uint64_t size,
+               uint32_t chain, struct main_scan *ret);
 
 /* The end of the whole, verified batch that begins at @off and ends at or before @end; 0: there is none, and *ret_bad_off
  * tells the first record that does not verify. */
@@ -42,5 +42,9 @@ uint64_t scan_used(const uint8_t *data, uint64_t from, uint64_t size);
 /* What following a side segment has found: the end of the verified records, without a gap. */
 uint64_t scan_side(const struct segment *segment, const uint8_t *data, uint64_t size,
                    uint64_t *ret_records);
+
+/* The same from @off on, where a record begins; @data are the bytes from there to @size. */
+uint64_t scan_side_from(const struct segment *segment, const uint8_t *data, uint64_t off,
+                        uint64_t size, uint64_t *ret_records);
 
 #endif

@@ -201,6 +201,7 @@ enum kvs_status segment_open(struct segment *segment, bool read_only)
                       "%s is not the segment that the manifest means: its header differs", path);
     if (status == KVS_OK) {
         segment->header.created_ms = header.created_ms;
+        segment->header.version = header.version;
         extent_set(&segment->allocated, size);
     }
     free(path);

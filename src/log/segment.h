@@ -74,6 +74,7 @@ struct segment {
     uint64_t proven;
     bool final;
     bool dropping;
+    bool recovered;       /* side: what a recovery cut off the stream; what is in it replays as the stream does */
     bool chain_known;     /* GUARDED_BY(append_mu) */
     uint32_t start_chain; /* likewise */
 
@@ -81,9 +82,13 @@ struct segment {
         shown_end; /* side, found at opening: moved records from here on were never proven and do not count */
 
     /* Accounting. Relaxed: figures, nothing is ordered by them. */
-    _Atomic int64_t live_bytes;
-    _Atomic int64_t idle_bytes;
-    _Atomic int64_t expiring_bytes;
+    _Atomic int64_t live; /* units, see account.c */
+    _Atomic int64_t kept; /* of these, only for older versions that somebody may read */
+    _Atomic int64_t pending;
+    _Atomic int64_t idle;
+    _Atomic int64_t expiring;
+    _Atomic uint64_t gross_units; /* of all that ever began to live here */
+    _Atomic uint64_t gross_bytes; /* the same in bytes as stored */
     _Atomic int64_t expire_max_ms;
     _Atomic uint64_t min_version;
     _Atomic uint64_t max_version;

@@ -98,6 +98,8 @@ static struct manifest_entry entry_of(const struct segment *segment)
     }
     if (complete || segment->final)
         entry.flags |= MANIFEST_FINAL;
+    if (segment->recovered)
+        entry.flags |= MANIFEST_RECOVERED;
     return entry;
 }
 
@@ -110,6 +112,11 @@ static void describe(struct log *log, struct manifest *manifest) REQUIRES(&log->
     manifest->time_ms = log_now_ms(log);
     manifest->session =
         atomic_load_explicit(&log->session, memory_order_relaxed); /* relaxed: under manifest_mu */
+    for (size_t i = log->checkpoint_first; i < log->checkpoint_count; i++) {
+        const struct checkpoint_file *file = &log->checkpoints[i];
+        manifest->checkpoints[manifest->checkpoint_count++] =
+            (struct manifest_checkpoint){ file->id, file->incarnation, file->bytes };
+    }
     mutex_lock(&log->append_mu);                                   /* for start_chain */
     for (size_t i = 0; i < log->segment_count; i++) {
         if (!log->segments[i]->dropping)
@@ -135,9 +142,12 @@ enum kvs_status segments_store(struct log *log)
     CHECK(!log->read_only);
     struct manifest manifest = {
         .entries = calloc(log->segment_count + 1, sizeof *manifest.entries),
+        .checkpoints = calloc(log->checkpoint_count + 1, sizeof *manifest.checkpoints),
     };
-    if (manifest.entries == NULL)
+    if (manifest.entries == NULL || manifest.checkpoints == NULL) {
+        manifest_done(&manifest);
         return fail(KVS_NO_MEMORY, ENOMEM, "manifest of %zu segments", log->segment_count);
+    }
     describe(log, &manifest);
     enum kvs_status status = manifest_write(log->io, log->dir, &manifest);
     if (status == KVS_OK)

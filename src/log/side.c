@@ -176,6 +176,7 @@ static void side_encode(struct log_side *side, const struct log_record *record, 
     record_encode(out, record, flags);
     memset(out + plain, 0, stored - plain);
     record_seal(out, stored);
+    record_set_replaced(out, record->replaced);
     record_bind(out, place_seed(segment->seed, extent_get(&segment->end)));
 }
 

@@ -2,7 +2,7 @@
  * state.h - what struct log is made of; private to the room.
  *
  * Locks, in the order they are taken: manifest_mu, side_sync_mu, dirty_mu, segment.side_mu, space_mu, append_mu, table_mu, then reap_mu,
- * fail_mu or progress_mu. The commit leadership (leader) is like a lock too: its holder may take all but manifest_mu, and who waits
+ * fail_mu, progress_mu or checkpoint_mu. The commit leadership (leader) is like a lock too: its holder may take all but manifest_mu, and who waits
  * for it holds none of them.
  */
 #ifndef LOG_STATE_H
@@ -12,6 +12,7 @@
 
 #include "base/fail.h"
 #include "io/random.h"
+#include "log/checkpoint.h"
 #include "log/gate.h"
 #include "log/manifest.h"
 #include "log/segment.h"
@@ -59,6 +60,14 @@ struct log {
     struct random random;
     bool session_begun;       /* something was appended since the opening */
     struct segment *spare[2]; /* created, but the manifest may not name it: main, side */
+
+    /* Checkpoints by ascending id. Changed under manifest_mu and checkpoint_mu, read under either. */
+    struct mutex checkpoint_mu;
+    struct checkpoint_file *checkpoints;
+    size_t checkpoint_count;
+    size_t checkpoint_first;          /* the next manifest names them from this one on */
+    struct io_file **old_checkpoints; /* named no more, perhaps still being read */
+    size_t old_checkpoint_count;
 
     /* Appending. GUARDED_BY(append_mu) */
     struct mutex append_mu;
@@ -215,10 +224,14 @@ void segment_release_frame(struct segment *segment, struct frame *frame);
 
 /* Shows every record of @segment, whose end is known, to @fn. Verifies what it reads from disk. */
 KVS_MUST_CHECK enum kvs_status segment_scan(struct segment *segment, log_replay_fn *fn, void *ctx);
+/* The same for a main segment from the group at @start on. */
+KVS_MUST_CHECK enum kvs_status segment_scan_from(struct segment *segment, uint64_t start,
+                                                 log_replay_fn *fn, void *ctx);
 
 /* ---- replay.c ---- */
 
-/* Fills the log from the directory. */
-KVS_MUST_CHECK enum kvs_status replay_run(struct log *log, log_replay_fn *fn, void *ctx);
+/* Fills the log from the directory; @mark: only what lies behind it is replayed. NULL: everything. */
+KVS_MUST_CHECK enum kvs_status replay_run(struct log *log, log_replay_fn *fn, void *ctx,
+                                          const struct log_mark *mark);
 
 #endif

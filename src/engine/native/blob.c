@@ -62,7 +62,7 @@ static enum kvs_status write_piece(struct kvs_blob *blob, size_t len)
     mutex_unlock(&native->chunk_mu);
     if (status != KVS_OK)
         return status;
-    log_account(native->log, chunk.locator, chunk.stored_bytes, 0);
+    log_account_pending(native->log, chunk.locator, true);
     blob->filled -= len;
     memmove(blob->piece, blob->piece + len, blob->filled);
     return KVS_OK;
@@ -186,6 +186,12 @@ void blob_commit(struct kvs_blob *blob, uint64_t locator)
         native_blob_free(blob);
         return;
     }
+    struct log *log = blob->native->log;
+    for (size_t i = 0; i < blob->large->count; i++) {
+        const struct chunk *chunk = &blob->large->chunks[i];
+        log_account(log, chunk->locator, chunk->stored_bytes, 0);
+        log_account_pending(log, chunk->locator, false);
+    }
     large_own(&blob->native->larges, blob->large, locator);
     release(blob);
 }
@@ -198,8 +204,7 @@ void native_blob_free(struct kvs_blob *blob)
     if (large != NULL) {
         large_forget(&blob->native->larges, large);
         for (size_t i = 0; i < large->count; i++)
-            log_account(blob->native->log, large->chunks[i].locator,
-                        -(int64_t)large->chunks[i].stored_bytes, 0);
+            log_account_pending(blob->native->log, large->chunks[i].locator, false);
         large_free(large);
     }
     release(blob);

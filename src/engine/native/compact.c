@@ -372,7 +372,7 @@ static void move_slot(struct native *native, const struct move *move)
         account_move(native, move);
     } else if (move->from_kind == LOG_REMOVE) {
         log_account(native->log, move->to, move->to_bytes, 0);
-        log_account_idle(native->log, move->to, move->to_bytes);
+        log_account_idle(native->log, move->to);
     }
 }
 
@@ -416,6 +416,7 @@ static enum kvs_status copy_record(struct round *round, const struct candidate *
         record.value = bytes_of(NULL, 0);
         record.value_bytes = 0;
     }
+    record.replaced = LOG_REPLACED_UNKNOWN; /* a copy replaces nothing */
     status = log_side_append(native->move_side, &record, &ret->to, &ret->to_bytes);
     round->copied_bytes += ret->to_bytes;
     if (status == KVS_OK && record.kind == LOG_REMOVE_RANGE)
@@ -489,6 +490,7 @@ static enum kvs_status copy_owner(struct round *round, uint64_t owner, const str
                           .kind = LOG_SET,
                           .flags = (uint8_t)(record.flags | LOG_MOVED) };
     record.value = bytes_of(list, count * 8);
+    record.replaced = LOG_REPLACED_UNKNOWN;
     status = log_side_append(native->move_side, &record, &ret->to, &ret->to_bytes);
     free(list);
     return status;
@@ -503,6 +505,7 @@ static void move_large(struct native *native, const struct move *move, const str
     epoch_enter();
     bool moved = index_put(native->index, move->key, move->from, move->to, true) == KVS_OK;
     epoch_leave();
+    bool kept = !moved;
     if (!moved) {
         log_note_stale(native->log, move->to, move->version);
         moved = versions_move(&native->versions, move->key, move->from, &copy);
@@ -515,6 +518,10 @@ static void move_large(struct native *native, const struct move *move, const str
                 continue;
             log_account(native->log, chunks[i].locator, chunks[i].stored_bytes, 0);
             log_account(native->log, old[i].locator, -(int64_t)old[i].stored_bytes, 0);
+            if (kept) {
+                log_account_kept(native->log, chunks[i].locator, true);
+                log_account_kept(native->log, old[i].locator, false);
+            }
         }
     }
     log_unlock(native->log);

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/fail.h"
 #include "base/hash.h"
+#include "log/log.h"
 
 struct chunk_entry {
     struct chunk_entry *next;
@@ -225,6 +226,17 @@ static void forget_locked(struct larges *larges, struct large *large) REQUIRES(&
         chunk_remove(larges, large->chunks[i].locator);
     if (large->count != 0)
         larges->owner_count--;
+}
+
+void large_keep(struct larges *larges, struct log *log, uint64_t owner, bool more)
+{
+    mutex_lock(&larges->mu);
+    struct large **at = owner_at(larges, owner);
+    for (size_t i = 0; at != NULL && i < (*at)->count; i++)
+        log_account_kept(log, (*at)->chunks[i].locator, more);
+    if (at != NULL)
+        (*at)->kept = more;
+    mutex_unlock(&larges->mu);
 }
 
 struct large *large_take(struct larges *larges, uint64_t owner)

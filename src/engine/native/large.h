@@ -29,6 +29,7 @@ struct large {
     size_t count;
     size_t capacity;
     struct chunk *chunks;
+    bool kept;          /* its record is an older version, kept for snapshots alone */
     struct large *next; /* in the bucket of its owner */
 };
 
@@ -56,6 +57,9 @@ KVS_MUST_CHECK enum kvs_status large_add(struct larges *larges, struct large *la
 void large_own(struct larges *larges, struct large *large, uint64_t owner);
 /* The record has moved. Unknown owners are ignored. */
 void large_move_owner(struct larges *larges, uint64_t from, uint64_t to);
+/* The record at @owner is kept (with @more; else: no longer) for snapshots alone: noted here, and for each chunk in the log's account. */
+struct log;
+void large_keep(struct larges *larges, struct log *log, uint64_t owner, bool more);
 /* Takes the value of @owner out of the table; the caller frees it with large_free(). NULL: not known. */
 struct large *large_take(struct larges *larges, uint64_t owner);
 /* Takes an unowned one out and frees nothing. */

@@ -47,7 +47,7 @@ static enum kvs_status native_new(const struct kvs_engine_config *config, struct
     native->segment_bytes = config->segment_bytes != 0 ? config->segment_bytes : DEFAULT_SEGMENT;
     native->read_only = config->read_only;
     native->no_background = config->no_background;
-    versions_init(&native->versions);
+    versions_init(&native->versions, native);
     ranges_init(&native->ranges);
     larges_init(&native->larges);
     mutex_init(&native->tombs.mu);

@@ -74,13 +74,12 @@ static bool tombs_pop(struct native *native, uint64_t limit, struct tomb *ret)
     return popped;
 }
 
-static void drop_slot(struct native *native, struct kvs_bytes key, uint64_t locator,
-                      uint32_t stored_bytes)
+static void drop_slot(struct native *native, struct kvs_bytes key, uint64_t locator)
 {
     /* release: before the slot goes. pairs with: multi_once */
     atomic_fetch_add_explicit(&native->slots_dropped, 1, memory_order_release);
     if (index_remove(native->index, key, locator) == KVS_OK) /* else the key was set again */
-        log_account_idle(native->log, locator, stored_bytes);
+        log_account_idle(native->log, locator);
 }
 
 void sweep_tombs(struct native *native)
@@ -102,7 +101,7 @@ void sweep_tombs(struct native *native)
             continue;
         log_lock(native->log);
         if (tomb.version <= forgettable(native))
-            drop_slot(native, record.key, tomb.locator, record.stored_bytes);
+            drop_slot(native, record.key, tomb.locator);
         else
             tombs_push(native, tomb.version, tomb.locator);
         log_unlock(native->log);
@@ -139,7 +138,7 @@ static enum kvs_status sweep_slot(struct native *native, uint64_t locator, uint6
                               memory_order_release); /* as in drop_slot */
     bool dropped = index_remove(native->index, record.key, locator) == KVS_OK;
     if (dropped && record.kind == LOG_REMOVE)
-        log_account_idle(native->log, locator, record.stored_bytes);
+        log_account_idle(native->log, locator);
     if (dropped && record.kind == LOG_SET) {
         log_note_stale(native->log, locator, record.version);
         /* relaxed: figures, changed under the append lock only */

@@ -15,19 +15,18 @@ struct census {
     struct native *native;
     struct log_segment_info *segments;
     size_t segment_count;
-    uint64_t *live; /* of each segment */
+    int64_t *live; /* units, of each segment */
     int64_t keys[NATIVE_FIRST_BYTES];
     int64_t keys_expiring;
     size_t slots;
 };
 
-static enum kvs_status count_bytes(struct census *census, uint64_t locator, uint64_t bytes,
-                                   const char *what)
+static enum kvs_status count_units(struct census *census, uint64_t locator, const char *what)
 {
     uint64_t id = log_segment_of(census->native->log, locator);
     for (size_t i = 0; i < census->segment_count; i++) {
         if (census->segments[i].id == id) {
-            census->live[i] += bytes;
+            census->live[i] += log_units(locator);
             return KVS_OK;
         }
     }
@@ -71,7 +70,7 @@ static enum kvs_status visit_slot(struct census *census, uint64_t locator,
         return fail(KVS_CORRUPT, 0,
                     "a key of %zu bytes is found at locator %#" PRIx64 ", its slot has %#" PRIx64,
                     record->key.len, slot.locator, locator);
-    return count_bytes(census, locator, record->stored_bytes, "a slot");
+    return count_units(census, locator, "a slot");
 }
 
 static enum kvs_status walk_index(struct census *census)
@@ -105,18 +104,19 @@ static enum kvs_status walk_index(struct census *census)
 
 static enum kvs_status count_reference(void *ctx, uint64_t locator, uint32_t stored_bytes)
 {
-    return count_bytes(ctx, locator, stored_bytes, "a table");
+    (void)stored_bytes;
+    return count_units(ctx, locator, "a table");
 }
 
 static enum kvs_status compare_segments(const struct census *census)
 {
     for (size_t i = 0; i < census->segment_count; i++) {
         const struct log_segment_info *segment = &census->segments[i];
-        if (segment->live_bytes != census->live[i] + segment->idle_bytes)
+        if (segment->live_units != census->live[i] + segment->idle_units)
             return fail(KVS_CORRUPT, 0,
-                        "segment %" PRIx64 " counts %" PRIu64 " living bytes, %" PRIu64
-                        " of them idle; referred to are %" PRIu64,
-                        segment->id, segment->live_bytes, segment->idle_bytes, census->live[i]);
+                        "segment %" PRIx64 " counts %" PRId64 " living units, %" PRId64
+                        " of them idle; referred to are %" PRId64,
+                        segment->id, segment->live_units, segment->idle_units, census->live[i]);
     }
     return KVS_OK;
 }

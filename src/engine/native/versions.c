@@ -29,9 +29,10 @@ enum {
     IDLE_BUCKETS_MAX = 4096 /* kept while the table is empty */
 };
 
-void versions_init(struct versions *versions)
+void versions_init(struct versions *versions, struct native *native)
 {
     memset(versions, 0, sizeof *versions);
+    versions->native = native;
     mutex_init(&versions->mu);
     atomic_init(&versions->oldest_version, UINT64_MAX);
 }
@@ -80,6 +81,18 @@ static enum kvs_status grow(struct versions *versions) REQUIRES(&versions->mu)
     }
     free(old);
     return KVS_OK;
+}
+
+/* The record lives from now on (with @more; else: no longer) only for snapshots: an opening would find it dead, and a value's chunks
+ * with it. */
+static void note_kept(struct versions *versions, const struct slot_info *slot, bool more)
+{
+    struct native *native = versions->native;
+    if (native == NULL)
+        return; /* a table by itself */
+    log_account_kept(native->log, slot->locator, more);
+    if ((slot->flags & LOG_LARGE) != 0)
+        large_keep(&native->larges, native->log, slot->locator, more);
 }
 
 static void keep_link(struct kvs_snapshot *snapshot, struct version_entry *entry)
@@ -159,8 +172,10 @@ enum kvs_status versions_add(struct versions *versions, struct kvs_bytes key,
     versions->count++;
     versions->bytes += sizeof *entry + key.len;
     struct kvs_snapshot *keeper = newest_below(versions, superseded);
-    if (keeper != NULL && keeper->version >= slot->version)
+    if (keeper != NULL && keeper->version >= slot->version) {
         keep_link(keeper, entry);
+        note_kept(versions, slot, true);
+    }
     mutex_unlock(&versions->mu);
     if (ret_entry != NULL)
         *ret_entry = entry;
@@ -193,6 +208,8 @@ void versions_drop(struct versions *versions, struct version_entry *entry, versi
 void versions_undo(struct versions *versions, struct version_entry *entry)
 {
     mutex_lock(&versions->mu);
+    if (entry->kept_at != NULL)
+        note_kept(versions, &entry->slot, false);
     keep_unlink(entry);
     entry_free(versions, entry);
     mutex_unlock(&versions->mu);
@@ -244,6 +261,10 @@ bool versions_move(struct versions *versions, struct kvs_bytes key, uint64_t fro
 {
     mutex_lock(&versions->mu);
     struct version_entry *entry = find_locator(versions, key, from);
+    if (entry != NULL && entry->kept_at != NULL && versions->native != NULL) {
+        log_account_kept(versions->native->log, from, false);
+        log_account_kept(versions->native->log, to->locator, true);
+    }
     if (entry != NULL)
         entry->slot = *to;
     mutex_unlock(&versions->mu);
@@ -314,6 +335,7 @@ void versions_snapshot_close(struct versions *versions, struct kvs_snapshot *sna
         if (heir != NULL && heir->version >= entry->slot.version) {
             keep_link(heir, entry);
         } else {
+            note_kept(versions, &entry->slot, false);
             dead(ctx, &entry->slot);
             entry_free(versions, entry);
         }

@@ -32,7 +32,10 @@ struct kvs_snapshot {
     char owner[32];
 };
 
+struct native;
+
 struct versions {
+    struct native *native; /* whose accounts are told what is kept; NULL: nobody's */
     struct mutex mu;
     struct version_entry **buckets; /* GUARDED_BY(mu) */
     size_t bucket_count;            /* a power of two, or 0 */
@@ -44,7 +47,7 @@ struct versions {
     _Atomic uint64_t oldest_version; /* of the oldest snapshot; UINT64_MAX: none */
 };
 
-void versions_init(struct versions *versions);
+void versions_init(struct versions *versions, struct native *native);
 void versions_done(struct versions *versions);
 
 /* Called for entries that are dropped: their record is dead. With versions.mu held. */

@@ -39,7 +39,7 @@ static struct kvs_snapshot *open_at(struct versions *versions, uint64_t version)
 TEST(a_snapshot_finds_the_version_it_sees_and_no_other)
 {
     struct versions versions;
-    versions_init(&versions);
+    versions_init(&versions, NULL);
     struct kvs_snapshot *at_10 = open_at(&versions, 10);
     struct kvs_snapshot *at_25 = open_at(&versions, 25);
     assert_true(versions_needed(&versions, 5, 100));
@@ -62,7 +62,7 @@ TEST(a_snapshot_finds_the_version_it_sees_and_no_other)
 TEST(an_entry_passes_to_the_next_older_snapshot_and_then_goes)
 {
     struct versions versions;
-    versions_init(&versions);
+    versions_init(&versions, NULL);
     dead_count = 0;
     struct kvs_snapshot *old = open_at(&versions, 10);
     struct kvs_snapshot *new = open_at(&versions, 20);
@@ -83,7 +83,7 @@ TEST(an_entry_passes_to_the_next_older_snapshot_and_then_goes)
 TEST(a_batch_keeps_its_own_entries_until_it_drops_them)
 {
     struct versions versions;
-    versions_init(&versions);
+    versions_init(&versions, NULL);
     dead_count = 0;
     struct slot_info info = slot(7, 5);
     struct version_entry *entry;
@@ -108,7 +108,7 @@ TEST(a_batch_keeps_its_own_entries_until_it_drops_them)
 TEST(a_moved_record_is_found_at_its_new_place)
 {
     struct versions versions;
-    versions_init(&versions);
+    versions_init(&versions, NULL);
     struct kvs_snapshot *snapshot = open_at(&versions, 10);
     for (unsigned i = 0; i < 1000; i++) { /* past several growths of the table */
         char key[16];

@@ -517,12 +517,26 @@ static enum kvs_status install_slots(struct native *native, struct write_scratch
     return status;
 }
 
+/* For the replay: what is true of the index now, and can be relied on whatever compaction and sweeping do without a record. So
+ * nothing is said of a tombstone, which may be an expired value at the replay. */
+static enum log_replaced replaced_by(const struct op_state *state)
+{
+    const struct slot_info *old = &state->lookup.slot;
+    if (old->locator == 0 || removes_nothing(state))
+        return LOG_REPLACED_NOTHING;
+    if (old->kind != LOG_SET)
+        return LOG_REPLACED_UNKNOWN;
+    return old->expire_ms != 0 ? LOG_REPLACED_EXPIRING : LOG_REPLACED_VALUE;
+}
+
 /* Places, installs, publishes; all or nothing. Under the append lock. */
 static enum kvs_status install(struct native *native, struct write_scratch *scratch,
                                const struct kvs_write *write, struct log_place *ret_place)
     REQUIRES(log_append_mutex(native->log))
 {
     struct log_place place;
+    for (size_t i = 0; i < scratch->op_count; i++)
+        log_batch_replaces(&scratch->batch, scratch->ops[i].record, replaced_by(&scratch->ops[i]));
     log_append_place(native->log, &scratch->batch, &place);
     for (size_t i = 0; i < scratch->op_count; i++)
         scratch->ops[i].locator =
@@ -558,7 +572,7 @@ static enum kvs_status install(struct native *native, struct write_scratch *scra
 void native_account_range(struct native *native, uint64_t locator, uint32_t stored_bytes)
 {
     log_account(native->log, locator, stored_bytes, 0);
-    log_account_idle(native->log, locator, stored_bytes);
+    log_account_idle(native->log, locator);
 }
 
 void native_record_dead(struct native *native, const struct slot_info *slot)
