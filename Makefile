@@ -5,6 +5,7 @@ DESTDIR ?=
 DIR     ?= run/data
 ARGS    ?=
 ROUNDS  ?= 1000
+HISTORIES ?= 1000
 COMMANDS ?= 1000000
 SETUP   := meson setup --reconfigure
 SANITIZER_OPTIONS := -Dbuildtype=debugoptimized -Ddebug_checks=true
@@ -63,6 +64,10 @@ differential: all ## the long comparison with redis-server, on both engines (COM
 	@tools/deps build test
 	@for engine in memory kvs; do \
 	    KVS_BIN=$(BUILD)/bin python3 tests/differential/differential.py --engine $$engine --commands $(COMMANDS) || exit 1; done
+
+linearizability: ## histories of clients of a server that is killed and stopped (HISTORIES=1000, of 10,000 operations)
+	@tools/deps build test
+	@KVS_LINEAR_HISTORIES=$(HISTORIES) KVS_LINEAR_OPS=10000 TIMEOUT_FACTOR=200 TEST_ARGS="linear-server" tools/test-all normal
 
 format: ## clang-format over the tree
 	@tools/deps dev

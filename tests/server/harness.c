@@ -118,8 +118,9 @@ static void await_ready(struct server_process *server)
 
 void server_start(struct server_process *server, const char *const *args)
 {
+    static unsigned count; /* a test may start several, one after the other */
     *server = (struct server_process){ 0 };
-    (void)snprintf(server->dir, sizeof server->dir, "%s/data", test_dir());
+    (void)snprintf(server->dir, sizeof server->dir, "%s/data%u", test_dir(), count++);
     assert_ok(mkdir(server->dir, 0700));
     (void)snprintf(server->log, sizeof server->log, "%.500s.log", server->dir);
     server_restart(server, args);
