@@ -23,20 +23,17 @@ static const char head[] =
     "- scripts and functions: `EVAL` `EVAL_RO` `EVALSHA` `EVALSHA_RO` `SCRIPT` `FCALL` `FCALL_RO` "
     "`FUNCTION`\n"
     "- replication, cluster, failover: `REPLICAOF` `SLAVEOF` `PSYNC` `SYNC` `REPLCONF` `ROLE` "
-    "`WAIT` `FAILOVER` "
+    "`FAILOVER` "
     "`CLUSTER` `ASKING` `READONLY` `READWRITE` `MIGRATE`\n"
     "- modules: `MODULE`\n"
-    "- collections: every command on hashes, lists, sets, sorted sets, streams, HyperLogLogs, "
-    "bitmaps, bit fields and "
-    "geographic positions; `SORT` `SORT_RO`\n"
+    "- collections: every command on hashes, lists, sets, sorted sets, streams, HyperLogLogs and "
+    "geographic positions\n"
     "- messages: `SUBSCRIBE` `UNSUBSCRIBE` `PSUBSCRIBE` `PUNSUBSCRIBE` `SSUBSCRIBE` `SUNSUBSCRIBE` "
     "`PUBLISH` "
     "`SPUBLISH` `PUBSUB`\n"
-    "- of the server: `ACL` `MONITOR` `SLOWLOG` `LATENCY` `MEMORY` `DEBUG` `SWAPDB` `BGREWRITEAOF` "
+    "- of the server: `ACL` `MONITOR` `SLOWLOG` `LATENCY` `DEBUG` `SWAPDB` `BGREWRITEAOF` "
     "`LOLWUT`, "
     "`CONFIG REWRITE`, `COMMAND` beside what is listed below\n"
-    "- of keys and strings: `COPY` `DUMP` `RESTORE` `MOVE` `OBJECT` `LCS`, and others that are not "
-    "listed below\n"
     "- of connections: `CLIENT` `CACHING` `GETREDIR` `TRACKING` `TRACKINGINFO` `PAUSE` `UNPAUSE` "
     "`REPLY` `UNBLOCK`\n"
     "\n"
@@ -49,6 +46,13 @@ static const char head[] =
     "the same.\n"
     "- Keys are kept in byte order. `SCAN` returns every key that was there from its beginning to "
     "its end exactly once.\n"
+    "- `DUMP` does not compress; `RESTORE` takes every form of a string that Redis writes, and no "
+    "other type.\n"
+    "- `OBJECT` tells what Redis would of a value just set; `OBJECT IDLETIME` is 0: when a key was "
+    "last used is not kept.\n"
+    "- `WAIT` is a barrier: it answers 0, as there are no replicas, when everything written before "
+    "it is on disk.\n"
+    "- Every difference that a program could see is in [differences.md](differences.md).\n"
     "- `MULTI` queues at most 64 MiB; `WATCH` keeps at most 1 MiB of keys.\n";
 
 struct group {
@@ -58,6 +62,7 @@ struct group {
 
 static const struct group groups[] = {
     { "string", "Strings" },
+    { "bitmap", "Bits" },
     { "generic", "Keys" },
     { "ordered", "Ordered keys (ours)" },
     { "transactions", "Transactions" },

@@ -16,7 +16,8 @@ static const struct {
     { "", "", true },
     { "", "a", false },
     { "a", "", false },
-    { "*", "", false }, /* as redis-server 7.0 has it: KEYS asks for a lone star before it comes here */
+    { "*", "",
+      false }, /* as redis-server 7.0 has it: KEYS asks for a lone star before it comes here */
     { "**", "", false },
     { "*", "anything", true },
     { "?", "", false },

@@ -88,6 +88,9 @@ struct string_visit {
     struct data_value *loaded;
     char *text;
     size_t text_bytes;
+    /* for data_use() */
+    data_use_fn *use;
+    void *use_arg;
     enum kvs_status failed;
 };
 
@@ -304,11 +307,42 @@ enum kvs_status data_load_text(struct command_ctx *ctx, struct kvs_bytes key, ch
     return status;
 }
 
-/* Hands @len bytes from @off of @reader to @take, piece by piece. */
-typedef enum kvs_status take_fn(void *arg, uint64_t off, struct kvs_bytes piece);
+static void use_value(struct string_visit *visit, struct kvs_bytes bytes)
+{
+    const struct data_value value = {
+        .info = visit->info,
+        .bytes = bytes.len != 0 ? bytes.data : "",
+    };
+    visit->failed = visit->use(visit->ctx, &value, visit->use_arg);
+}
+
+enum kvs_status data_use(struct command_ctx *ctx, struct kvs_bytes key, data_use_fn *use, void *arg)
+{
+    struct string_visit visit = { .ctx = ctx, .value = use_value, .use = use, .use_arg = arg };
+    enum kvs_status status = string_read(&visit, key);
+    if (status != KVS_OK || (visit.info.found && !visit.large))
+        return status;
+    struct data_value value = { .info = visit.info };
+    if (visit.large)
+        status = large_open(ctx, key, &value.info, &value.reader);
+    if (status == KVS_OK)
+        status = use(ctx, &value, arg);
+    data_value_done(ctx, &value);
+    return status;
+}
+
+enum kvs_status data_read(struct command_ctx *ctx, const struct data_value *value, uint64_t off,
+                          void *out, size_t len)
+{
+    if (value->reader != NULL)
+        return kvs_reader_read(ctx->db, value->reader, !ctx->may_wait, off, out, len);
+    if (len > 0)
+        memcpy(out, value->bytes + off, len);
+    return KVS_OK;
+}
 
 static enum kvs_status reader_walk(struct command_ctx *ctx, struct kvs_reader *reader, uint64_t off,
-                                   uint64_t len, take_fn *take, void *arg)
+                                   uint64_t len, data_take_fn *take, void *arg)
 {
     char *piece = malloc(COPY_BYTES);
     if (piece == NULL)
@@ -323,6 +357,14 @@ static enum kvs_status reader_walk(struct command_ctx *ctx, struct kvs_reader *r
     }
     free(piece);
     return status;
+}
+
+enum kvs_status data_walk(struct command_ctx *ctx, const struct data_value *value, uint64_t off,
+                          uint64_t len, data_take_fn *take, void *arg)
+{
+    if (value->reader == NULL)
+        return len == 0 ? KVS_OK : take(arg, off, bytes_of(value->bytes + off, len));
+    return ctx->may_wait ? reader_walk(ctx, value->reader, off, len, take, arg) : KVS_WOULD_BLOCK;
 }
 
 struct comparison {
@@ -394,11 +436,10 @@ static enum kvs_status assemble(struct command_ctx *ctx, const struct data_value
             memcpy(out, piece->bytes, piece->len);
         } else if (piece->kind == DATA_ZEROS) {
             memset(out, 0, piece->len);
-        } else if (old->reader == NULL) {
-            memcpy(out, old->bytes + piece->off, piece->len);
         } else {
-            enum kvs_status status =
-                kvs_reader_read(ctx->db, old->reader, !ctx->may_wait, piece->off, out, piece->len);
+            enum kvs_status status = piece->kind == DATA_MADE
+                                         ? piece->make(ctx, piece->arg, 0, out, piece->len)
+                                         : data_read(ctx, old, piece->off, out, piece->len);
             if (status != KVS_OK)
                 return status;
         }
@@ -445,6 +486,24 @@ static enum kvs_status append_zeros(struct blob_copy *copy, uint64_t len)
     return status;
 }
 
+static enum kvs_status append_made(struct command_ctx *ctx, const struct data_piece *piece,
+                                   struct blob_copy *copy)
+{
+    char *made = malloc(COPY_BYTES);
+    if (made == NULL)
+        return fail(KVS_NO_MEMORY, ENOMEM, "making a large value");
+    enum kvs_status status = KVS_OK;
+    for (uint64_t done = 0; done < piece->len && status == KVS_OK;) {
+        size_t bytes = piece->len - done < COPY_BYTES ? (size_t)(piece->len - done) : COPY_BYTES;
+        status = piece->make(ctx, piece->arg, done, made, bytes);
+        if (status == KVS_OK)
+            status = kvs_blob_append(copy->db, copy->blob, bytes_of(made, bytes));
+        done += bytes;
+    }
+    free(made);
+    return status;
+}
+
 static enum kvs_status append_to_blob(struct command_ctx *ctx, const struct data_value *old,
                                       const struct data_piece *piece, struct blob_copy *copy)
 {
@@ -454,6 +513,8 @@ static enum kvs_status append_to_blob(struct command_ctx *ctx, const struct data
         return kvs_blob_append(copy->db, copy->blob, bytes_of(piece->bytes, piece->len));
     if (piece->kind == DATA_ZEROS)
         return append_zeros(copy, piece->len);
+    if (piece->kind == DATA_MADE)
+        return append_made(ctx, piece, copy);
     if (old->reader == NULL)
         return kvs_blob_append(copy->db, copy->blob, bytes_of(old->bytes + piece->off, piece->len));
     return reader_walk(ctx, old->reader, piece->off, piece->len, append_piece, copy);

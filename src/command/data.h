@@ -107,6 +107,26 @@ KVS_MUST_CHECK enum kvs_status data_load(struct command_ctx *ctx, struct kvs_byt
                                          struct data_value *ret);
 void data_value_done(struct command_ctx *ctx, struct data_value *value);
 
+/*
+ * Calls @use with the value of @key as it lies there: its bytes are lent for the call, or it has a reader. Without a key it is
+ * called as well, with info.found false. @use answers as a command does, reads by data_read() and data_walk() only, and writes nothing
+ * but its reply.
+ */
+typedef enum kvs_status data_use_fn(struct command_ctx *ctx, const struct data_value *value,
+                                    void *arg);
+KVS_MUST_CHECK enum kvs_status data_use(struct command_ctx *ctx, struct kvs_bytes key,
+                                        data_use_fn *use, void *arg);
+
+/* Copies @len bytes from @off of the value, which has them, to @out. */
+KVS_MUST_CHECK enum kvs_status data_read(struct command_ctx *ctx, const struct data_value *value,
+                                         uint64_t off, void *out, size_t len);
+
+/* Hands @len bytes from @off of the value to @take, piece by piece, until it answers something else than KVS_OK, which is
+ * answered then. A large value takes a thread that may wait. */
+typedef enum kvs_status data_take_fn(void *arg, uint64_t off, struct kvs_bytes piece);
+KVS_MUST_CHECK enum kvs_status data_walk(struct command_ctx *ctx, const struct data_value *value,
+                                         uint64_t off, uint64_t len, data_take_fn *take, void *arg);
+
 /* Copies the value into @text when it is at most @text_bytes long; ret->value_bytes tells. */
 KVS_MUST_CHECK enum kvs_status data_load_text(struct command_ctx *ctx, struct kvs_bytes key,
                                               char *text, size_t text_bytes, struct data_info *ret);
@@ -124,17 +144,24 @@ KVS_MUST_CHECK enum kvs_status data_set_arg(struct command_ctx *ctx, struct kvs_
 /* The length of argument @arg, streamed or not. */
 uint64_t data_arg_bytes(const struct command_ctx *ctx, size_t arg);
 
+/* Makes @len bytes from @off of a piece. Called for one part behind the other, sometimes a second time from the beginning. */
+typedef enum kvs_status data_make_fn(struct command_ctx *ctx, void *arg, uint64_t off, char *out,
+                                     size_t len);
+
 /* A new value is a row of pieces. */
 struct data_piece {
     enum {
         DATA_BYTES, /* @bytes, @len of them */
         DATA_OLD,   /* @len bytes from @off of the old value */
         DATA_ZEROS, /* @len zero bytes */
+        DATA_MADE,  /* @len bytes that @make makes */
     } kind;
 
     const void *bytes;
     uint64_t off;
     uint64_t len;
+    data_make_fn *make;
+    void *arg;
 };
 
 /*

@@ -14,6 +14,29 @@ static const struct command_docs rows[] = {
     { .name = "APPEND", .key_flags = "RW insert", .arguments = "key key@0,value string" },
     { .name = "AUTH", .arguments = "username string^6.0.0?,password string" },
     { .name = "BGSAVE", .arguments = "schedule pure-token=SCHEDULE^3.2.2?" },
+    { .name = "BITCOUNT",
+      .key_flags = "RO access",
+      .arguments = "key key@0,index block?(start integer,end integer,index_unit oneof^7.0.0?(byte "
+                   "pure-token=BYTE,bit pure-token=BIT))" },
+    { .name = "BITFIELD",
+      .key_flags = "RW access update variable_flags",
+      .key_notes = "also reads: `GET` changes nothing",
+      .arguments =
+          "key key@0,operation oneof?*(encoding_offset block=GET(encoding string,offset "
+          "integer),write block(wrap_sat_fail oneof=OVERFLOW?(wrap pure-token=WRAP,sat "
+          "pure-token=SAT,fail pure-token=FAIL),write_operation oneof(encoding_offset_value "
+          "block=SET(encoding string,offset integer,value integer),encoding_offset_increment "
+          "block=INCRBY(encoding string,offset integer,increment integer))))" },
+    { .name = "BITFIELD_RO",
+      .key_flags = "RO access",
+      .arguments = "key key@0,encoding_offset block=GET?*+(encoding string,offset integer)" },
+    { .name = "BITOP",
+      .key_flags = "OW update;RO access",
+      .arguments = "operation string,destkey key@0,key key@1*" },
+    { .name = "BITPOS",
+      .key_flags = "RO access",
+      .arguments = "key key@0,bit integer,index block?(start integer,end_index block?(end "
+                   "integer,index_unit oneof^7.0.0?(byte pure-token=BYTE,bit pure-token=BIT)))" },
     { .name = "CAS",
       .key_flags = "RW access update",
       .arguments = "key key@0,expected string,new string" },
@@ -52,6 +75,10 @@ static const struct command_docs rows[] = {
     { .name = "CONFIG|SET",
       .tips = "request_policy:all_nodes,response_policy:all_succeeded",
       .arguments = "parameter_value block*(parameter string,value string)" },
+    { .name = "COPY",
+      .key_flags = "RO access;OW update",
+      .arguments =
+          "source key@0,destination key@1,destination-db integer=DB?,replace pure-token=REPLACE?" },
     { .name = "COUNTPREFIX", .arguments = "prefix string" },
     { .name = "DBSIZE", .tips = "request_policy:all_shards,response_policy:agg_sum" },
     { .name = "DECR", .key_flags = "RW access update", .arguments = "key key@0" },
@@ -64,6 +91,10 @@ static const struct command_docs rows[] = {
       .arguments = "key key@0*" },
     { .name = "DELPREFIX", .arguments = "prefix string" },
     { .name = "DELRANGE", .arguments = "start string,end string" },
+    { .name = "DUMP",
+      .key_flags = "RO access",
+      .tips = "nondeterministic_output",
+      .arguments = "key key@0" },
     { .name = "ECHO", .arguments = "message string" },
     { .name = "EXISTS",
       .key_flags = "RO",
@@ -85,6 +116,7 @@ static const struct command_docs rows[] = {
       .tips = "request_policy:all_shards,response_policy:all_succeeded",
       .arguments = "async oneof?(async pure-token=ASYNC^4.0.0,sync pure-token=SYNC^6.2.0)" },
     { .name = "GET", .key_flags = "RO access", .arguments = "key key@0" },
+    { .name = "GETBIT", .key_flags = "RO access", .arguments = "key key@0,offset integer" },
     { .name = "GETDEL", .key_flags = "RW access delete", .arguments = "key key@0" },
     { .name = "GETEX",
       .key_flags = "RW access update",
@@ -118,10 +150,23 @@ static const struct command_docs rows[] = {
       .tips = "request_policy:all_shards,nondeterministic_output_order",
       .arguments = "pattern pattern" },
     { .name = "LASTSAVE", .tips = "nondeterministic_output" },
+    { .name = "LCS",
+      .key_flags = "RO access",
+      .arguments = "key1 key@0,key2 key@0,len pure-token=LEN?,idx pure-token=IDX?,len "
+                   "integer=MINMATCHLEN?,withmatchlen pure-token=WITHMATCHLEN?" },
+    { .name = "MEMORY|DOCTOR",
+      .tips = "nondeterministic_output,request_policy:all_shards,response_policy:special" },
+    { .name = "MEMORY|MALLOC-STATS",
+      .tips = "nondeterministic_output,request_policy:all_shards,response_policy:special" },
+    { .name = "MEMORY|PURGE", .tips = "request_policy:all_shards,response_policy:all_succeeded" },
+    { .name = "MEMORY|STATS",
+      .tips = "nondeterministic_output,request_policy:all_shards,response_policy:special" },
+    { .name = "MEMORY|USAGE", .key_flags = "RO", .arguments = "key key@0,count integer=SAMPLES?" },
     { .name = "MGET",
       .key_flags = "RO access",
       .tips = "request_policy:multi_shard",
       .arguments = "key key@0*" },
+    { .name = "MOVE", .key_flags = "RW access update", .arguments = "key key@0,db integer" },
     { .name = "MSET",
       .key_flags = "OW update",
       .tips = "request_policy:multi_shard,response_policy:all_succeeded",
@@ -130,6 +175,22 @@ static const struct command_docs rows[] = {
       .key_flags = "OW insert",
       .tips = "request_policy:multi_shard,response_policy:agg_min",
       .arguments = "key_value block*(key key@0,value string)" },
+    { .name = "OBJECT|ENCODING",
+      .key_flags = "RO",
+      .tips = "nondeterministic_output",
+      .arguments = "key key@0" },
+    { .name = "OBJECT|FREQ",
+      .key_flags = "RO",
+      .tips = "nondeterministic_output",
+      .arguments = "key key@0" },
+    { .name = "OBJECT|IDLETIME",
+      .key_flags = "RO",
+      .tips = "nondeterministic_output",
+      .arguments = "key key@0" },
+    { .name = "OBJECT|REFCOUNT",
+      .key_flags = "RO",
+      .tips = "nondeterministic_output",
+      .arguments = "key key@0" },
     { .name = "PERSIST", .key_flags = "RW update", .arguments = "key key@0" },
     { .name = "PEXPIRE",
       .key_flags = "RW update",
@@ -163,6 +224,11 @@ static const struct command_docs rows[] = {
     { .name = "RENAMENX",
       .key_flags = "RW access delete;OW insert",
       .arguments = "key key@0,newkey key@1" },
+    { .name = "RESTORE",
+      .key_flags = "OW update",
+      .arguments = "key key@0,ttl integer,serialized-value string,replace "
+                   "pure-token=REPLACE^3.0.0?,absttl pure-token=ABSTTL^5.0.0?,seconds "
+                   "integer=IDLETIME^5.0.0?,frequency integer=FREQ^5.0.0?" },
     { .name = "SCAN",
       .tips = "nondeterministic_output,request_policy:special",
       .arguments =
@@ -176,6 +242,9 @@ static const struct command_docs rows[] = {
           "pure-token=GET^6.2.0?,expiration oneof?(seconds integer=EX^2.6.12,milliseconds "
           "integer=PX^2.6.12,unix-time-seconds unix-time=EXAT^6.2.0,unix-time-milliseconds "
           "unix-time=PXAT^6.2.0,keepttl pure-token=KEEPTTL^6.0.0)" },
+    { .name = "SETBIT",
+      .key_flags = "RW access update",
+      .arguments = "key key@0,offset integer,value integer" },
     { .name = "SETEX",
       .key_flags = "OW update",
       .arguments = "key key@0,seconds integer,value string" },
@@ -187,6 +256,18 @@ static const struct command_docs rows[] = {
       .arguments =
           "nosave_save oneof?(nosave pure-token=NOSAVE,save pure-token=SAVE),now "
           "pure-token=NOW^7.0.0?,force pure-token=FORCE^7.0.0?,abort pure-token=ABORT^7.0.0?" },
+    { .name = "SORT",
+      .key_flags = "RO access;?RO access;?OW update",
+      .key_notes = ";of BY and GET: named by what is sorted;of STORE, anywhere among the options",
+      .arguments = "key key@0,pattern pattern@1=BY?,offset_count block=LIMIT?(offset integer,count "
+                   "integer),pattern pattern@1=GET?*+,order oneof?(asc pure-token=ASC,desc "
+                   "pure-token=DESC),sorting pure-token=ALPHA?,destination key@2=STORE?" },
+    { .name = "SORT_RO",
+      .key_flags = "RO access;?RO access",
+      .key_notes = ";of BY and GET: named by what is sorted",
+      .arguments = "key key@0,pattern pattern@1=BY?,offset_count block=LIMIT?(offset integer,count "
+                   "integer),pattern pattern@1=GET?*+,order oneof?(asc pure-token=ASC,desc "
+                   "pure-token=DESC),sorting pure-token=ALPHA?" },
     { .name = "STRLEN", .key_flags = "RO", .arguments = "key key@0" },
     { .name = "SUBSTR",
       .key_flags = "RO access",
@@ -208,6 +289,9 @@ static const struct command_docs rows[] = {
       .key_flags = "RM delete",
       .tips = "request_policy:multi_shard,response_policy:agg_sum",
       .arguments = "key key@0*" },
+    { .name = "WAIT",
+      .tips = "request_policy:all_shards,response_policy:agg_min",
+      .arguments = "numreplicas integer,timeout integer" },
     { .name = "WATCH", .key_flags = "RO", .arguments = "key key@0*" },
 };
 

@@ -8,7 +8,8 @@
 
 struct command_docs {
     const char *name; /* as in the table */
-    /* How the keys are used: Redis's key spec flags, "RW access update". With ';' one set for each key in turn (RENAME). */
+    /* How the keys are used: Redis's key spec flags, "RW access update". With ';' one set for each key in turn (RENAME), the last for
+     * all that are left; behind '?' one for keys that stand nobody knows where (SORT). Notes as well. */
     const char *key_flags;
     const char *key_notes;
     const char *tips; /* separated by commas */

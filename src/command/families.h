@@ -11,8 +11,16 @@ command_fn cmd_append, cmd_decr, cmd_decrby, cmd_get, cmd_getdel, cmd_getex, cmd
     cmd_getset, cmd_incr, cmd_incrby, cmd_incrbyfloat, cmd_mget, cmd_mset, cmd_msetnx, cmd_psetex,
     cmd_set, cmd_setex, cmd_setnx, cmd_setrange, cmd_strlen;
 
+/* bitmap.c, bitfield.c, bitop.c, lcs.c */
+command_fn cmd_bitcount, cmd_bitfield, cmd_bitop, cmd_bitpos, cmd_getbit, cmd_lcs, cmd_setbit;
+
+/* dump.c, object.c */
+command_fn cmd_dump, cmd_memory_doctor, cmd_memory_help, cmd_memory_malloc_stats, cmd_memory_purge,
+    cmd_memory_stats, cmd_memory_usage, cmd_object_encoding, cmd_object_freq, cmd_object_help,
+    cmd_object_idletime, cmd_object_refcount, cmd_restore, cmd_sort;
+
 /* generic.c, expire.c, scan.c */
-command_fn cmd_del, cmd_exists, cmd_expire, cmd_expireat, cmd_expiretime, cmd_keys, cmd_persist,
+command_fn cmd_copy, cmd_del, cmd_exists, cmd_expire, cmd_expireat, cmd_expiretime, cmd_keys, cmd_move, cmd_persist,
     cmd_pexpire, cmd_pexpireat, cmd_pexpiretime, cmd_pttl, cmd_randomkey, cmd_rename, cmd_renamenx,
     cmd_scan, cmd_touch, cmd_ttl, cmd_type, cmd_unlink;
 
@@ -32,7 +40,7 @@ command_fn cmd_client_getname, cmd_client_help, cmd_client_id, cmd_client_info, 
 
 /* server.c */
 command_fn cmd_bgsave, cmd_config_get, cmd_config_help, cmd_config_resetstat, cmd_config_set,
-    cmd_dbsize, cmd_flushall, cmd_flushdb, cmd_info, cmd_lastsave, cmd_save, cmd_shutdown, cmd_time;
+    cmd_dbsize, cmd_flushall, cmd_flushdb, cmd_info, cmd_lastsave, cmd_save, cmd_shutdown, cmd_time, cmd_wait;
 
 /* introspect.c */
 command_fn cmd_command, cmd_command_count, cmd_command_docs, cmd_command_getkeys,

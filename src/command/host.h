@@ -27,6 +27,13 @@ struct host_client_filter {
     bool skip_me;
 };
 
+/* Of this process, in bytes. */
+struct host_memory {
+    uint64_t used;
+    uint64_t resident;
+    uint64_t peak;
+};
+
 struct host {
     void *ctx;
     int64_t (*now_us)(void *ctx); /* wall clock */
@@ -45,6 +52,9 @@ struct host {
 
     /* Text of INFO for the sections asked for (lower case names; none: the default ones; "all", "everything"). */
     void (*info)(void *ctx, const struct kvs_bytes *sections, size_t count, struct buf *ret);
+
+    /* MEMORY STATS. */
+    void (*memory)(void *ctx, struct host_memory *ret);
 
     /* CLIENT LIST lines for the clients that pass @filter (ids: count 0 means all); CLIENT INFO's line of one; KILL's count. */
     void (*client_list)(void *ctx, const struct host_client_filter *filter, const uint64_t *ids, size_t id_count,

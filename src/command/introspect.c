@@ -42,7 +42,11 @@ enum category {
     CATEGORY_KEYSPACE,
     CATEGORY_READ,
     CATEGORY_WRITE,
+    CATEGORY_SET,
+    CATEGORY_SORTEDSET,
+    CATEGORY_LIST,
     CATEGORY_STRING,
+    CATEGORY_BITMAP,
     CATEGORY_ADMIN,
     CATEGORY_FAST,
     CATEGORY_SLOW,
@@ -53,8 +57,8 @@ enum category {
 };
 
 static const char *const category_names[CATEGORY_COUNT] = {
-    "@keyspace", "@read", "@write",     "@string",     "@admin",
-    "@fast",     "@slow", "@dangerous", "@connection", "@transaction",
+    "@keyspace", "@read",  "@write", "@set",  "@sortedset", "@list",       "@string",
+    "@bitmap",   "@admin", "@fast",  "@slow", "@dangerous", "@connection", "@transaction",
 };
 
 static bool group_is(const struct command *command, const char *group)
@@ -68,14 +72,22 @@ static bool in_category(const struct command *command, enum category category)
     uint32_t flags = command->flags;
     switch (category) {
     case CATEGORY_KEYSPACE:
+        if (command->run == NULL || command->run == cmd_sort || command->run == cmd_wait)
+            return false;
         return group_is(command, "generic") || group_is(command, "ordered") ||
                (flags & COMMAND_CAT_KEYSPACE) != 0;
     case CATEGORY_READ:
         return (flags & COMMAND_READONLY) != 0;
     case CATEGORY_WRITE:
         return (flags & COMMAND_WRITE) != 0;
+    case CATEGORY_SET:
+    case CATEGORY_SORTEDSET:
+    case CATEGORY_LIST:
+        return command->run == cmd_sort;
     case CATEGORY_STRING:
         return group_is(command, "string");
+    case CATEGORY_BITMAP:
+        return group_is(command, "bitmap");
     case CATEGORY_ADMIN:
         return (flags & (COMMAND_ADMIN | COMMAND_CAT_ADMIN)) != 0;
     case CATEGORY_FAST:
@@ -204,21 +216,37 @@ static const char *key_flags_of(const struct command *command, const struct comm
 
 struct key_spec {
     struct kvs_bytes flags;
-    const char *notes;
+    struct kvs_bytes notes; /* empty: none */
+    bool unknown;           /* which arguments, depends on others */
     int index;
     int last;
     int step;
 };
 
+static void reply_unknown(struct reply *reply, const char *what)
+{
+    reply_bulk_str(reply, what);
+    reply_map(reply, 2);
+    reply_bulk_str(reply, "type");
+    reply_bulk_str(reply, "unknown");
+    reply_bulk_str(reply, "spec");
+    reply_map(reply, 0);
+}
+
 static void reply_key_spec(struct reply *reply, const struct key_spec *spec)
 {
-    reply_map(reply, spec->notes != NULL ? 4 : 3);
-    if (spec->notes != NULL) {
+    reply_map(reply, spec->notes.len != 0 ? 4 : 3);
+    if (spec->notes.len != 0) {
         reply_bulk_str(reply, "notes");
-        reply_bulk_str(reply, spec->notes);
+        reply_bulk(reply, spec->notes);
     }
     reply_bulk_str(reply, "flags");
     reply_words(reply, spec->flags);
+    if (spec->unknown) {
+        reply_unknown(reply, "begin_search");
+        reply_unknown(reply, "find_keys");
+        return;
+    }
     reply_bulk_str(reply, "begin_search");
     reply_map(reply, 2);
     reply_bulk_str(reply, "type");
@@ -249,18 +277,20 @@ static void reply_key_specs(struct reply *reply, const struct command *command,
         return;
     }
     const char *flags = key_flags_of(command, docs);
-    size_t count = command_docs_count(flags, ';');
-    reply_set(reply, count);
+    const char *notes = docs != NULL && docs->key_notes != NULL ? docs->key_notes : "";
+    reply_set(reply, command_docs_count(flags, ';'));
     for (int i = 0; *flags != '\0'; i++) {
         struct key_spec spec = {
             .flags = command_docs_next(&flags, ';'),
-            .notes = docs != NULL ? docs->key_notes : NULL,
+            .notes = command_docs_next(&notes, ';'),
             .index = command->first_key + i,
             .step = command->key_step,
         };
-        if (count == 1)
-            spec.last =
-                command->last_key < 0 ? command->last_key : command->last_key - command->first_key;
+        spec.unknown = spec.flags.len > 0 && *(const char *)spec.flags.data == '?';
+        if (spec.unknown)
+            spec.flags = bytes_from(spec.flags, 1);
+        if (*flags == '\0') /* the last one has what keys are left */
+            spec.last = command->last_key < 0 ? command->last_key : command->last_key - spec.index;
         reply_key_spec(reply, &spec);
     }
 }

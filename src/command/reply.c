@@ -117,6 +117,13 @@ static bool streams_reserve(struct reply *reply)
 
 bool reply_reader(struct reply *reply, struct kvs_reader *reader, uint64_t value_bytes)
 {
+    return reply_reader_between(reply, reader, value_bytes, (struct kvs_bytes){ "", 0 },
+                                (struct kvs_bytes){ "", 0 });
+}
+
+bool reply_reader_between(struct reply *reply, struct kvs_reader *reader, uint64_t value_bytes,
+                          struct kvs_bytes head, struct kvs_bytes tail)
+{
     if (reply->ops->stream_begin == NULL) {
         reply->reader_close(reply->reader_ctx, reader);
         reply_too_large(reply, value_bytes);
@@ -127,12 +134,14 @@ bool reply_reader(struct reply *reply, struct kvs_reader *reader, uint64_t value
         reply->reader_close(reply->reader_ctx, reader);
         return false;
     }
-    reply->ops->stream_begin(reply, value_bytes);
+    reply->ops->stream_begin(reply, head.len + value_bytes + tail.len);
+    buf_append_bytes(reply->out, head);
     reply->streams[reply->stream_count++] = (struct reply_stream){
         .out_off = reply->out->len,
         .reader = reader,
         .value_bytes = value_bytes,
     };
+    buf_append_bytes(reply->out, tail);
     reply->ops->stream_end(reply);
     return true;
 }

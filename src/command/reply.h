@@ -138,6 +138,10 @@ void reply_failure(struct reply *reply, enum kvs_status status);
 /* Takes @reader over. False (reader closed, error noted in out->failed) when memory is missing. */
 bool reply_reader(struct reply *reply, struct kvs_reader *reader, uint64_t value_bytes);
 
+/* The same for a bulk of @head, the value and @tail. */
+bool reply_reader_between(struct reply *reply, struct kvs_reader *reader, uint64_t value_bytes,
+                          struct kvs_bytes head, struct kvs_bytes tail);
+
 /* The same for the @bytes of the value that begin at @off (GETRANGE). */
 static inline bool reply_reader_part(struct reply *reply, struct kvs_reader *reader, uint64_t off,
                                      uint64_t bytes)

@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/number.h"
 #include "command/connection.h"
+#include "command/data.h"
 #include "command/families.h"
 #include "io/clock.h"
 
@@ -334,4 +335,37 @@ enum kvs_status cmd_flushall(struct command_ctx *ctx)
         kvs_txn_remove_range(ctx->txn, ctx->spaces[space], NULL);
     reply_ok(ctx->reply);
     return KVS_OK;
+}
+
+/* ---- WAIT ---- */
+
+/*
+ * There are no replicas, so none has acknowledged; what is left of WAIT is a barrier: it answers when everything written before it is on
+ * disk, with whatever durability it was written.
+ */
+enum kvs_status cmd_wait(struct command_ctx *ctx)
+{
+    int64_t timeout_ms;
+    int64_t replicas;
+    if (!data_arg_i64(ctx, 1, &replicas))
+        return KVS_OK;
+    if (!number_parse_i64(command_arg(ctx, 2), &timeout_ms)) {
+        reply_error(ctx->reply, "ERR timeout is not an integer or out of range");
+        return KVS_OK;
+    }
+    if (timeout_ms < 0) {
+        reply_error(ctx->reply, "ERR timeout is negative");
+        return KVS_OK;
+    }
+    struct kvs_marks marks;
+    enum kvs_status status = KVS_OK;
+    kvs_marks(ctx->db, &marks);
+    if (marks.durable < marks.visible && !ctx->in_exec) {
+        if (!ctx->may_wait)
+            return KVS_WOULD_BLOCK;
+        status = kvs_wait_durable(ctx->db, marks.visible);
+    }
+    if (status == KVS_OK)
+        reply_integer(ctx->reply, 0);
+    return status;
 }

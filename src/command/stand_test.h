@@ -5,6 +5,7 @@
 #ifndef COMMAND_STAND_TEST_H
 #define COMMAND_STAND_TEST_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,8 +106,14 @@ static inline bool stand_open(struct stand *stand, const char *dir, struct clock
     };
     buf_init(&stand->out, STAND_OUT_BYTES_MAX);
     buf_init(&stand->reply, STAND_OUT_BYTES_MAX);
-    struct kvs_options options = { .engine = "memory", .env = &stand->env };
-    if (kvs_open(dir, &options, &stand->spaces[0]) != KVS_OK)
+    const char *engine = getenv("KVS_TEST_ENGINE"); /* for runs by hand */
+    struct kvs_options options = {
+        .engine = engine != NULL ? engine : "memory",
+        .env = &stand->env,
+    };
+    char own[256]; /* a new one for each: another engine keeps what it is given */
+    if (snprintf(own, sizeof own, "%s/XXXXXX", dir) >= (int)sizeof own || mkdtemp(own) == NULL ||
+        kvs_open(own, &options, &stand->spaces[0]) != KVS_OK)
         return false;
     for (unsigned i = 1; i < KVS_SPACES; i++)
         if (kvs_space(stand->spaces[0], i, &stand->spaces[i]) != KVS_OK)

@@ -35,7 +35,7 @@ TEST(rows_stand_in_name_order_and_names_are_unique)
 
 TEST(every_row_is_complete)
 {
-    static const char *const groups[] = { "string",       "generic",    "ordered",
+    static const char *const groups[] = { "string",       "bitmap",     "generic", "ordered",
                                           "transactions", "connection", "server" };
     load();
     for (size_t i = 0; i < count; i++) {

@@ -82,6 +82,11 @@ static void host_info(void *ctx, const struct kvs_bytes *sections, size_t count,
     info_print(ctx, sections, count, ret);
 }
 
+static void host_memory(__attribute__((unused)) void *ctx, struct host_memory *ret)
+{
+    info_memory(ret);
+}
+
 static void host_client_list(void *ctx, const struct host_client_filter *filter,
                              const uint64_t *ids, size_t id_count, struct buf *ret)
 {
@@ -180,6 +185,7 @@ void host_init(struct server *server)
         .password_needed = host_password_needed,
         .password_matches = host_password_matches,
         .info = host_info,
+        .memory = host_memory,
         .client_list = host_client_list,
         .client_info = host_client_info,
         .client_kill = host_client_kill,

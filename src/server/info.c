@@ -99,16 +99,22 @@ static void print_bytes(struct buf *out, const char *name, uint64_t bytes)
     buf_printf(out, "%s:%" PRIu64 "\r\n%s_human:%s\r\n", name, bytes, name, text);
 }
 
-static void print_memory(struct server *server, struct buf *out)
+void info_memory(struct host_memory *ret)
 {
     struct mallinfo2 heap = mallinfo2();
-    uint64_t now;
-    uint64_t peak;
-    resident(&now, &peak);
-    uint64_t used = heap.uordblks + heap.hblkhd;
-    print_bytes(out, "used_memory", used != 0 ? used : now); /* some allocators do not tell */
-    print_bytes(out, "used_memory_rss", now);
-    print_bytes(out, "used_memory_peak", peak);
+    resident(&ret->resident, &ret->peak);
+    ret->used = heap.uordblks + heap.hblkhd;
+    if (ret->used == 0) /* some allocators do not tell */
+        ret->used = ret->resident;
+}
+
+static void print_memory(struct server *server, struct buf *out)
+{
+    struct host_memory memory;
+    info_memory(&memory);
+    print_bytes(out, "used_memory", memory.used);
+    print_bytes(out, "used_memory_rss", memory.resident);
+    print_bytes(out, "used_memory_peak", memory.peak);
     print_bytes(out, "total_system_memory",
                 (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
     print_bytes(out, "maxmemory", (uint64_t)config_number(server->config, SETTING_MAXMEMORY));

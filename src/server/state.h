@@ -83,7 +83,8 @@ void server_accept(void *ctx, int fd, const struct address *peer, const struct a
 /* host.c: fills server->host in. */
 void host_init(struct server *server);
 
-/* info.c: INFO's text; see command/host.h. */
+/* info.c: INFO's text, and the figures of memory in it; see command/host.h. */
+void info_memory(struct host_memory *ret);
 void info_print(struct server *server, const struct kvs_bytes *sections, size_t count,
                 struct buf *out);
 

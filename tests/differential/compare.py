@@ -49,6 +49,11 @@ def same_kind(args, a, b, slack):
     return a[0] == b[0] and (a[1] is None) == (b[1] is None)
 
 
+def kind_or_gone(args, a, b, slack):
+    """Some number of bytes. Redis tells of a key that has expired as long as it has not removed it."""
+    return same_kind(args, a, b, slack) or (is_number(a) and b[1] in (None, b""))
+
+
 def not_more(args, a, b, slack):
     """Redis counts keys that have expired until it comes to remove them; the end of each case compares exactly."""
     return is_number(a) and is_number(b) and int(b[1]) <= int(a[1])
@@ -56,11 +61,11 @@ def not_more(args, a, b, slack):
 
 def encoding(args, a, b, slack):
     """The encoding is told from the value: one that Redis keeps raw after a change in place (APPEND, SETRANGE, bits), or
-    embedded after INCRBYFLOAT, may be int or embstr here."""
+    embedded after INCRBYFLOAT, may be int or embstr here. References are what they are after SET, not more while a MULTI holds them."""
     if args[1].upper() == b"ENCODING" and a[1] in (b"raw", b"embstr"):
         return b[1] in (b"int", b"embstr")
     if args[1].upper() == b"REFCOUNT":
-        return is_number(a) and is_number(b) and {a[1], b[1]} <= {b"1", b"2147483647"}
+        return is_number(a) and is_number(b) and {a[1], b[1]} <= {b"1", b"2", b"2147483647"}
     if args[1].upper() == b"IDLETIME":
         return near(a, b, slack.ms // 1000 + 1)
     return False
@@ -74,7 +79,7 @@ RULES = {
     b"KEYS": any_order,
     b"RANDOMKEY": same_kind,
     b"OBJECT": encoding,
-    b"MEMORY": same_kind,
+    b"MEMORY": kind_or_gone,
     b"TIME": same_kind,
     b"DBSIZE": not_more,
 }

@@ -17,6 +17,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import compare
 import generate
+import table
 import wire
 
 CASE_COMMANDS = 500
@@ -217,6 +218,12 @@ def command_names(server):
 def run_cases(args, servers):
     known = command_names(servers[0]) & command_names(servers[1])
     known |= {b"UNKNOWN"}
+    lines, missing = table.differences(*servers)
+    if args.missing:
+        print("not here:", " ".join(name.decode() for name in missing))
+    if lines:
+        print("FAIL the tables differ", *lines, sep="\n")
+        return False
     done = 0
     number = args.case or 0
     while done < args.commands:
@@ -243,6 +250,7 @@ def main():
     parser.add_argument("--engine", default="memory")
     parser.add_argument("--seed", default=None)
     parser.add_argument("--case", type=int, default=None)
+    parser.add_argument("--missing", action="store_true", help="list the commands of Redis that kvs has not")
     args = parser.parse_args()
     if shutil.which("redis-server") is None:
         print("SKIP differential: redis-server is not installed")

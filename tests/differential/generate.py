@@ -258,8 +258,7 @@ class Generator:
     def c_sort_ro(self): return [b"SORT_RO", self.key()] + self.sort_options()
 
     def c_object(self):
-        sub = self.pick(b"ENCODING", b"ENCODING", b"REFCOUNT", b"IDLETIME", b"FREQ", b"HELP", b"NOSUCH")
-        return [b"OBJECT", self.word(sub)] + ([] if sub == b"HELP" else [self.key()])
+        return [b"OBJECT", self.word(self.pick(b"ENCODING", b"ENCODING", b"REFCOUNT", b"IDLETIME", b"FREQ", b"NOSUCH")), self.key()]
 
     def c_memory(self):
         return [b"MEMORY", b"USAGE", self.key()] + self.options([lambda: [self.word(b"SAMPLES"), self.number()]], 1)
