@@ -12,17 +12,22 @@
 #include <kvs/kvs.h>
 
 #include "app/args.h"
+#include "app/care.h"
 #include "app/transfer.h"
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "base/number.h"
 
 enum command_index {
+    BACKUP,
     CHECK_STORE,
     COMPACT,
+    DUMP,
     EXPORT,
     GET,
     IMPORT,
+    REPAIR,
+    RESTORE,
     RM,
     SCAN,
     SET,
@@ -31,11 +36,17 @@ enum command_index {
 };
 
 static const struct args_command commands[] = {
-    [CHECK_STORE] = { "check", "", 0, 0, "read and verify everything in the directory", false },
+    [BACKUP] = { "backup", "DEST", 1, 1, "write one version of the store into the directory DEST",
+                 false },
+    [CHECK_STORE] = { "check", "", 0, 0, "read and verify everything in a store or a backup",
+                      false },
     [COMPACT] = { "compact", "", 0, 0, "give dead space back now", false },
+    [DUMP] = { "dump", "", 0, 0, "print what the files of the store hold", false },
     [EXPORT] = { "export", "[FILE]", 0, 1, "write all keys to a file", false },
     [GET] = { "get", "KEY", 1, 1, "print a key's value", false },
     [IMPORT] = { "import", "[FILE]", 0, 1, "store what a file holds", false },
+    [REPAIR] = { "repair", "DEST", 1, 1, "make a new store in DEST of all that is intact", false },
+    [RESTORE] = { "restore", "BACKUP", 1, 1, "make a store of a backup", false },
     [RM] = { "rm", "KEY", 1, 1, "remove a key", false },
     [SCAN] = { "scan", "[PREFIX]", 0, 1, "print keys in order", false },
     [SET] = { "set", "KEY VALUE", 2, 2, "set a key to a value", false },
@@ -54,6 +65,8 @@ enum option_index {
     OPTION_FORMAT,
     OPTION_PREFIX,
     OPTION_SKIP,
+    OPTION_COPY,
+    OPTION_RECORDS,
     OPTION_COUNT,
 };
 
@@ -77,6 +90,9 @@ static const struct args_option options[] = {
                         FOR(EXPORT) | FOR(IMPORT) },
     [OPTION_PREFIX] = { "prefix", "PREFIX", NULL, "export: keys that begin with it", FOR(EXPORT) },
     [OPTION_SKIP] = { "skip", "N", NULL, "import: leave out the first N records", FOR(IMPORT) },
+    [OPTION_COPY] = { "copy", NULL, NULL, "backup: copy all files, link none", FOR(BACKUP) },
+    [OPTION_RECORDS] = { "records", NULL, NULL,
+                         "backup: a file of records, which any engine can restore", FOR(BACKUP) },
 };
 
 static const struct args_program program = {
@@ -93,7 +109,11 @@ static const struct args_program program = {
         "with 1. FILE is \"-\", standard input or output, when it is not given. JSON lines hold\n"
         "{\"key\":\"k\",\"value\":\"v\",\"expire_ms\":1700000000000}, with key_b64 and value_b64 "
         "for what is not UTF-8;\n"
-        "resp is what redis-cli --pipe reads. \"--\" ends the options.\n",
+        "resp is what redis-cli --pipe reads. \"--\" ends the options.\n"
+        "backup, repair and restore write into a directory that is empty or missing: DEST, or that "
+        "of "
+        "the store.\n"
+        "check exits with 1 when it finds damage, repair when anything was lost.\n",
 };
 
 /* What the command line says about the store. */
@@ -369,18 +389,46 @@ static int run_stats(const struct settings *settings, const struct args *args)
     return close_store(db, printed());
 }
 
-static void print_finding(void *ctx, bool ok, const char *text)
-{
-    (void)ctx;
-    (void)printf("%s: %s\n", ok ? "ok" : "damage", text);
-}
-
 static int run_check(const struct settings *settings, const struct args *args)
 {
     (void)args;
-    enum kvs_status status = kvs_check(settings->dir, &settings->store, print_finding, NULL);
-    int code = printed();
-    return status == KVS_OK ? code : args_failure(&program);
+    return care_check(&program, settings->dir, &settings->store);
+}
+
+static int run_dump(const struct settings *settings, const struct args *args)
+{
+    (void)args;
+    return care_dump(&program, settings->dir, &settings->store);
+}
+
+static int run_repair(const struct settings *settings, const struct args *args)
+{
+    return care_repair(&program, settings->dir, args->operands[0], &settings->store);
+}
+
+static int run_restore(const struct settings *settings, const struct args *args)
+{
+    return care_restore(&program, args->operands[0], settings->dir, &settings->store);
+}
+
+static int run_backup(const struct settings *settings, const struct args *args)
+{
+    struct kvs *db;
+    enum kvs_status status = open_existing(settings, &db);
+    if (status != KVS_OK) {
+        int code = args_failure(&program);
+        if (status == KVS_LOCKED)
+            (void)fprintf(stderr, "kvs: a server that has it open makes one with: kvs-client "
+                                  "backup NAME\n");
+        return code;
+    }
+    if (db == NULL)
+        return no_store(settings);
+    struct kvs_backup_options how = {
+        .copy = args_value(args, OPTION_COPY) != NULL,
+        .records = args_value(args, OPTION_RECORDS) != NULL,
+    };
+    return close_store(db, care_backup(&program, db, args->operands[0], &how));
 }
 
 static int run_compact(const struct settings *settings, const struct args *args)
@@ -446,9 +494,11 @@ static int run_import(const struct settings *settings, const struct args *args)
 typedef int run_fn(const struct settings *settings, const struct args *args);
 
 static run_fn *const runs[] = {
-    [CHECK_STORE] = run_check, [COMPACT] = run_compact, [EXPORT] = run_export,
-    [GET] = run_get,           [IMPORT] = run_import,   [RM] = run_rm,
-    [SCAN] = run_scan,         [SET] = run_set,         [STATS] = run_stats,
+    [BACKUP] = run_backup, [CHECK_STORE] = run_check, [COMPACT] = run_compact,
+    [DUMP] = run_dump,     [EXPORT] = run_export,     [GET] = run_get,
+    [IMPORT] = run_import, [REPAIR] = run_repair,     [RESTORE] = run_restore,
+    [RM] = run_rm,         [SCAN] = run_scan,         [SET] = run_set,
+    [STATS] = run_stats,
 };
 
 int main(int argc, char **argv)

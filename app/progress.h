@@ -24,6 +24,9 @@ void progress_begin(struct progress *progress, const char *verb, uint64_t bytes_
 /* Call it often: it draws a few times a second. */
 void progress_tick(struct progress *progress);
 
+/* For operations without records: @done of @total bytes (0: not known) of what is going on. Draws as often as progress_tick(). */
+void progress_amount(struct progress *progress, const char *what, uint64_t done, uint64_t total);
+
 /* Ends the line being drawn, before something else is written to stderr. */
 void progress_clear(struct progress *progress);
 

@@ -146,6 +146,18 @@ typedef void kvs_stat_fn(void *ctx, const char *name, uint64_t value);
 /* Receives one finding or step of check(): @ok false is damage. @text is lent. */
 typedef void kvs_report_fn(void *ctx, bool ok, const char *text);
 
+/* Told how far a long operation is: what it does now ("copying"; static), so many bytes done of so many (0: not known). It may begin
+ * again with another @what. False asks it to stop: the operation then ends with KVS_CLOSED and leaves nothing behind. */
+typedef bool kvs_amount_fn(void *ctx, const char *what, uint64_t done, uint64_t total);
+
+/* Reads a large value that salvage() has found: exactly @len bytes from @off. KVS_CORRUPT: this part of it is lost. */
+typedef enum kvs_status kvs_salvage_read_fn(void *ctx, uint64_t off, void *buf, size_t len);
+
+/* Receives one record that salvage() has found; a value over KVS_INLINE_MAX comes without data, to be read with @read. A failure ends the
+ * salvage, but for KVS_CORRUPT: then this one record counts as lost. */
+typedef enum kvs_status kvs_salvage_fn(void *ctx, const struct kvs_entry *entry,
+                                       kvs_salvage_read_fn *read, void *read_ctx);
+
 /* What an engine can do; layers above read it, nobody compares engine names. */
 struct kvs_capabilities {
     bool persistent;      /* keeps data in the directory */
@@ -181,6 +193,8 @@ struct kvs_engine_config {
     bool no_background;                 /* no threads of its own: commits and compaction run inside calls (tests) */
     const struct kvs_setting *settings; /* engine-specific; unknown names are refused */
     size_t setting_count;
+    kvs_amount_fn *amount; /* check, salvage, dump: told how far they are; NULL: nobody is */
+    void *amount_ctx;
 };
 
 struct kvs_engine_ops {
@@ -285,6 +299,26 @@ struct kvs_engine_ops {
 
     /** Reads and verifies everything in @dir, offline. KVS_OK: intact. NULL: not supported. */
     enum kvs_status (*check)(const struct kvs_engine_config *config, kvs_report_fn *report, void *ctx);
+
+    /**
+     * Writes into the empty directory @dir the files of a store as it was at one moment of the call, durably: what open() there would find.
+     * Files that never change may be links to the store's own, unless @copy. Never blocks writers. *ret_position: everything
+     * up to there is in it. NULL: store/ iterates over a snapshot and writes a file of records.
+     */
+    enum kvs_status (*backup)(struct kvs_engine *engine, const char *dir, bool copy,
+                              kvs_amount_fn *amount, void *amount_ctx, uint64_t *ret_position);
+
+    /**
+     * Offline, whatever state the files in config->dir are in, and without changing them: gives every key whose newest value can still be
+     * found to @put, in any order, each once; what is lost goes to @report. KVS_OK: all was looked at, however little was
+     * found. NULL: store/ opens the store and iterates from both ends.
+     */
+    enum kvs_status (*salvage)(const struct kvs_engine_config *config, kvs_salvage_fn *put,
+                               void *put_ctx, kvs_report_fn *report, void *report_ctx);
+
+    /** Offline: describes what the files in config->dir hold, a line for each thing. NULL: store/ lists the keys. */
+    enum kvs_status (*dump)(const struct kvs_engine_config *config, kvs_report_fn *report,
+                            void *ctx);
 };
 
 struct kvs_engine {

@@ -56,6 +56,8 @@ struct kvs_options {
     const struct kvs_setting *settings; /* engine-specific, by name */
     size_t setting_count;
     struct kvs_env *env; /* NULL: the real file system, clock and randomness; must outlive the store */
+    kvs_amount_fn *amount; /* kvs_check, kvs_restore, kvs_repair, kvs_dump: told how far they are; may be NULL */
+    void *amount_ctx;
 };
 
 /** The version of the library, KVS_VERSION of its build. */
@@ -318,9 +320,57 @@ KVS_API bool kvs_submit(struct kvs *db, kvs_call_fn *call, kvs_done_fn *done, vo
 KVS_API void kvs_stats(struct kvs *db, kvs_stat_fn *fn, void *ctx);
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_checkpoint(struct kvs *db);
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_compact(struct kvs *db);
-/** Verifies a directory that no process has open. @options as for kvs_open(). */
+/** Verifies a directory that no process has open, a store or a backup. @options as for kvs_open(). */
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_check(const char *dir, const struct kvs_options *options,
                                                  kvs_report_fn *report, void *ctx);
+
+/* How to back up. All zero: the engine's own files, linked where they never change and lie on the same file system. */
+struct kvs_backup_options {
+    bool copy; /* link nothing */
+    bool
+        records; /* a file of records, which any engine can restore, instead of the engine's own files */
+    kvs_amount_fn *amount;
+    void *amount_ctx;
+};
+
+/**
+ * Writes one version of the whole store (all spaces) into @dir, which must be empty or missing, while everybody goes on reading and
+ * writing; everything that was acknowledged before the call is in it. Verified by reading it back; complete when, and only
+ * when, it holds a file BACKUP, which is written last. A failure leaves no files in @dir. @options and @ret_position may be NULL.
+ * Errors: KVS_INVALID (@dir is not empty), KVS_DISK_FULL, KVS_CORRUPT, KVS_IO, KVS_UNSUPPORTED, KVS_CLOSED (stopped).
+ */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_backup(struct kvs *db, const char *dir,
+                                                  const struct kvs_backup_options *options,
+                                                  uint64_t *ret_position);
+
+/**
+ * Makes a store in @dir, which must be empty or missing, of the backup in @backup, every byte of which is verified on the way; the
+ * backup stays as it is, and shares no file with the store. The engine is the backup's, or, for a file of records, @options->engine.
+ * Until it is complete, kvs_open() refuses @dir. A failure leaves no files there.
+ * Errors: KVS_WRONG_FORMAT (no backup, or an unfinished one), KVS_CORRUPT, KVS_INVALID, KVS_WRONG_ENGINE, KVS_DISK_FULL, KVS_IO.
+ */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_restore(const char *backup, const char *dir,
+                                                   const struct kvs_options *options);
+
+/* What kvs_repair() found. */
+struct kvs_repaired {
+    uint64_t keys;   /* in the new store */
+    uint64_t losses; /* findings reported as lost */
+};
+
+/**
+ * Makes a store in @new_dir, which must be empty or missing, of everything that is intact in @dir, however damaged that is; what was lost
+ * goes to @report, one finding each (ok false). @dir is only read, and stays locked meanwhile. The engine is that of @dir, or
+ * @options->engine where its marker is damaged.
+ */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_repair(const char *dir, const char *new_dir,
+                                                  const struct kvs_options *options,
+                                                  kvs_report_fn *report, void *ctx,
+                                                  struct kvs_repaired *ret);
+
+/** Describes what the files of a store that no process has open hold, a line for each thing. Changes nothing. */
+KVS_API KVS_MUST_CHECK enum kvs_status kvs_dump(const char *dir, const struct kvs_options *options,
+                                                kvs_report_fn *report, void *ctx);
 
 #ifdef __cplusplus
 }

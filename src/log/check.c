@@ -22,7 +22,10 @@ struct checked {
 };
 
 struct check {
+    const struct log_config *config;
     struct log *log;
+    uint64_t done;  /* bytes of segments */
+    uint64_t total; /* all of them may be; capacities, until their files were opened */
     kvs_report_fn *report;
     void *ctx;
     struct checked *mains;
@@ -165,34 +168,50 @@ static int by_base(const void *a, const void *b)
                : x->segment->header.base > y->segment->header.base;
 }
 
+/* One more segment was looked at. False: stop. */
+static bool note_amount(struct check *check, const struct segment *segment)
+{
+    check->done += segment->header.capacity;
+    return check->config->amount == NULL ||
+           check->config->amount(check->config->amount_ctx, "checking", check->done, check->total);
+}
+
 static enum kvs_status check_segments(struct check *check)
 {
     struct log *log = check->log;
+    bool go_on = true;
+    for (size_t i = 0; i < log->segment_count; i++)
+        check->total += log->segments[i]->header.capacity;
     check->durable = log_durable(log);
     check->mains = calloc(log->segment_count + 1, sizeof *check->mains);
     if (check->mains == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "list of %zu segments", log->segment_count);
-    for (size_t i = 0; i < log->segment_count; i++) {
-        if (log->segments[i]->header.side)
-            check_side(check, log->segments[i]);
-        else
-            check->mains[check->main_count++].segment = log->segments[i];
+    for (size_t i = 0; i < log->segment_count && go_on; i++) {
+        struct segment *segment = log->segments[i];
+        if (!segment->header.side) {
+            check->mains[check->main_count++].segment = segment;
+            continue;
+        }
+        check_side(check, segment);
+        go_on = note_amount(check, segment);
     }
     qsort(check->mains, check->main_count, sizeof *check->mains, by_base);
     uint32_t chain = 0;
-    for (size_t i = 0; i < check->main_count; i++)
+    for (size_t i = 0; i < check->main_count && go_on; i++) {
         check_main(check, &check->mains[i], &chain);
-    for (size_t i = 0; i < check->main_count; i++)
+        go_on = note_amount(check, check->mains[i].segment);
+    }
+    for (size_t i = 0; i < check->main_count && go_on; i++)
         judge_main(check, i);
     free(check->mains);
-    return KVS_OK;
+    return go_on ? KVS_OK : fail(KVS_CLOSED, 0, "stopped on demand");
 }
 
 enum kvs_status log_check(const struct log_config *config, kvs_report_fn *report, void *ctx)
 {
     struct log_config read_only = *config;
     read_only.read_only = true;
-    struct check check = { .report = report, .ctx = ctx };
+    struct check check = { .config = config, .report = report, .ctx = ctx };
     enum kvs_status status = log_new(&read_only, &check.log);
     if (status != KVS_OK)
         return status;

@@ -91,6 +91,9 @@ struct log_config {
     bool read_only;
     bool no_background; /* no committer thread: waiting callers lead; nothing happens by itself */
     log_cover_fn *cover; /* NULL: checkpoints are not looked at */
+    kvs_amount_fn
+        *amount; /* log_check, log_salvage, log_dump: told how far they are; may be NULL */
+    void *amount_ctx;
 };
 
 /* ---- Opening ---- */
@@ -116,6 +119,15 @@ enum kvs_status log_close(struct log *log);
 /* Verifies every byte of the log in config->dir without changing anything; findings to @report. */
 KVS_MUST_CHECK enum kvs_status log_check(const struct log_config *config, kvs_report_fn *report,
                                          void *ctx);
+
+/*
+ * Writes the log as it is durable at one moment of the call into the empty directory @dir: what log_open() would find there after a power
+ * cut at that moment. Segments that are complete are linked where that is possible, unless @copy. Never holds up appending or
+ * committing. *ret_position: the durable position it ends at. KVS_CLOSED: @amount said so.
+ */
+KVS_MUST_CHECK enum kvs_status log_backup(struct log *log, const char *dir, bool copy,
+                                          kvs_amount_fn *amount, void *amount_ctx,
+                                          uint64_t *ret_position);
 
 /* The largest version found or handed out so far. */
 uint64_t log_last_version(struct log *log);

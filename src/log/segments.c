@@ -103,7 +103,7 @@ static struct manifest_entry entry_of(const struct segment *segment)
     return entry;
 }
 
-static void describe(struct log *log, struct manifest *manifest) REQUIRES(&log->manifest_mu)
+void segments_describe(struct log *log, struct manifest *manifest)
 {
     memcpy(manifest->store_id, log->store_id, STORE_ID_BYTES);
     manifest->next_id = log->next_id;
@@ -148,7 +148,7 @@ enum kvs_status segments_store(struct log *log)
         manifest_done(&manifest);
         return fail(KVS_NO_MEMORY, ENOMEM, "manifest of %zu segments", log->segment_count);
     }
-    describe(log, &manifest);
+    segments_describe(log, &manifest);
     enum kvs_status status = manifest_write(log->io, log->dir, &manifest);
     if (status == KVS_OK)
         note_proven(log, &manifest);

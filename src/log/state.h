@@ -173,6 +173,9 @@ KVS_MUST_CHECK enum kvs_status segment_create(struct log *log, bool side, bool r
 KVS_MUST_CHECK enum kvs_status segments_add(struct log *log, struct segment *segment)
     REQUIRES(&log->manifest_mu);
 
+/* What the manifest should say as the segments stand; @manifest->entries has room for all of them. */
+void segments_describe(struct log *log, struct manifest *manifest) REQUIRES(&log->manifest_mu);
+
 /* Writes the manifest as the segments stand. */
 KVS_MUST_CHECK enum kvs_status segments_store(struct log *log) REQUIRES(&log->manifest_mu);
 

@@ -13,8 +13,8 @@
 #include "base/buf.h"
 #include "base/fail.h"
 
-#define MARKER_NAME "ENGINE"
-#define LOCK_NAME   "LOCK"
+#define MARKER_NAME DIRECTORY_MARKER
+#define LOCK_NAME   DIRECTORY_LOCK
 
 enum {
     PATH_BYTES_MAX = 64 * 1024
@@ -78,6 +78,8 @@ enum kvs_status directory_engine(struct io *io, const char *dir, char ret[DIRECT
 struct found {
     char segment[64]; /* the first file that looks like a segment; "" none */
     bool others;      /* anything besides marker and lock */
+    bool backup;
+    bool unfinished;
 };
 
 static bool looks_like_segment(const char *name)
@@ -91,8 +93,30 @@ static void note_name(void *ctx, const char *name)
     struct found *found = ctx;
     if (strcmp(name, MARKER_NAME) != 0 && strcmp(name, LOCK_NAME) != 0)
         found->others = true;
+    found->backup |= strcmp(name, DIRECTORY_BACKUP) == 0;
+    found->unfinished |= strcmp(name, DIRECTORY_UNFINISHED) == 0;
     if (found->segment[0] == '\0' && looks_like_segment(name))
         memcpy(found->segment, name, strlen(name) + 1);
+}
+
+static enum kvs_status fail_not_whole(const char *dir, const struct found *found)
+{
+    if (found->unfinished)
+        return fail(
+            KVS_WRONG_FORMAT, 0,
+            "%s was left unfinished by a restore or a repair, says %s/%s; remove the directory "
+            "and run that again",
+            dir, dir, DIRECTORY_UNFINISHED);
+    return fail(KVS_WRONG_FORMAT, 0, "%s is a backup; kvs restore makes a store of it", dir);
+}
+
+enum kvs_status directory_check_whole(struct io *io, const char *dir)
+{
+    struct found found = { 0 };
+    enum kvs_status status = io->ops->list(io, dir, note_name, &found);
+    if (status == KVS_OK && (found.unfinished || found.backup))
+        status = fail_not_whole(dir, &found);
+    return status;
 }
 
 enum kvs_status directory_check_unmarked(struct io *io, const char *dir)
@@ -103,6 +127,8 @@ enum kvs_status directory_check_unmarked(struct io *io, const char *dir)
         return KVS_OK;
     if (status != KVS_OK)
         return status;
+    if (found.unfinished || found.backup)
+        return fail_not_whole(dir, &found);
     if (found.segment[0] == '\0')
         return KVS_OK;
     return fail(KVS_WRONG_FORMAT, 0,

@@ -4,6 +4,8 @@
  * Order of opening: options, marker, directory, lock, marker again (now nobody else can change it), engine. A failure undoes
  * what was done in reverse; what an engine has written is never touched.
  */
+#include "store/open.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,7 @@ const char *kvs_version(void)
 }
 
 /* Everything that can be wrong with options, in one place. */
-static enum kvs_status options_check(const char *dir, const struct kvs_options *options)
+enum kvs_status open_check_options(const char *dir, const struct kvs_options *options)
 {
     if (dir == NULL || dir[0] == '\0')
         return fail(KVS_INVALID, 0, "the store's directory has no name");
@@ -56,7 +58,7 @@ static uint64_t memory_default(void)
     return (uint64_t)pages / 4 * (uint64_t)page_bytes;
 }
 
-static struct kvs_env env_filled(const struct kvs_env *given)
+struct kvs_env open_env(const struct kvs_env *given)
 {
     struct kvs_env env = given != NULL ? *given : (struct kvs_env){ 0 };
     if (env.io == NULL)
@@ -68,19 +70,46 @@ static struct kvs_env env_filled(const struct kvs_env *given)
     return env;
 }
 
-static const struct kvs_options options_default;
+const struct kvs_options open_options_default;
 
-/* Which engine: the one asked for, else the marker's, else the first of the build. All three must fit. */
-static enum kvs_status engine_choose(const char *dir, const char *asked, const char *marker,
-                                     const struct kvs_engine_ops **ret)
+struct kvs_engine_config open_config(const char *dir, struct kvs_env *env,
+                                     const struct kvs_options *options)
+{
+    return (struct kvs_engine_config){
+        .dir = dir,
+        .env = env,
+        .durability = options->durability != KVS_DURABILITY_DEFAULT ? options->durability
+                                                                    : KVS_DURABILITY_ALWAYS,
+        .memory_bytes = options->memory_bytes != 0 ? options->memory_bytes : memory_default(),
+        .segment_bytes = options->segment_bytes,
+        .read_only = options->read_only,
+        .no_background = options->no_background,
+        .settings = options->settings,
+        .setting_count = options->setting_count,
+        .amount = options->amount,
+        .amount_ctx = options->amount_ctx,
+    };
+}
+
+/* The marker names an engine this build does not have: another build's, or one that a damaged byte made up. */
+static enum kvs_status fail_other_engine(const char *dir)
+{
+    char why[FAIL_TEXT_BYTES];
+    fail_save(why);
+    return fail(KVS_WRONG_ENGINE, 0, "%s was made by another engine, says %s/%s: %s", dir, dir,
+                DIRECTORY_MARKER, why);
+}
+
+enum kvs_status open_choose_engine(const char *dir, const char *asked, const char *marker,
+                                   const struct kvs_engine_ops **ret)
 {
     if (asked != NULL) {
         enum kvs_status status = registry_find(asked, ret);
         if (status != KVS_OK)
             return status;
         if (marker[0] != '\0' && strcmp(marker, asked) != 0)
-            return fail(KVS_WRONG_ENGINE, 0, "%s was made by engine %s, not %s", dir, marker,
-                        asked);
+            return fail(KVS_WRONG_ENGINE, 0, "%s was made by engine %s, not %s (says %s/%s)", dir,
+                        marker, asked, dir, DIRECTORY_MARKER);
         return KVS_OK;
     }
     if (marker[0] == '\0') {
@@ -88,7 +117,7 @@ static enum kvs_status engine_choose(const char *dir, const char *asked, const c
         return KVS_OK;
     }
     if (registry_find(marker, ret) != KVS_OK)
-        return fail(KVS_WRONG_ENGINE, 0, "%s was made by another engine: %s", dir, fail_text());
+        return fail_other_engine(dir);
     return KVS_OK;
 }
 
@@ -132,6 +161,8 @@ static enum kvs_status directory_take(struct store *store, const struct kvs_opti
         return status;
     /* Another process may have made a store here since we looked; under the lock nobody can. */
     status = directory_engine(io, store->dir, marker);
+    if (status == KVS_OK)
+        status = directory_check_whole(io, store->dir);
     if (status != KVS_OK)
         return status;
     if (marker[0] == '\0') {
@@ -139,8 +170,8 @@ static enum kvs_status directory_take(struct store *store, const struct kvs_opti
         return directory_mark(io, store->dir, store->ops->name);
     }
     if (strcmp(marker, store->ops->name) != 0)
-        return fail(KVS_WRONG_ENGINE, 0, "%s was made by engine %s, not %s", store->dir, marker,
-                    store->ops->name);
+        return fail(KVS_WRONG_ENGINE, 0, "%s was made by engine %s, not %s (says %s/%s)",
+                    store->dir, marker, store->ops->name, store->dir, DIRECTORY_MARKER);
     return KVS_OK;
 }
 
@@ -155,17 +186,8 @@ static enum kvs_status engine_open(struct store *store, const struct kvs_options
         return fail(KVS_NOT_FOUND, 0, "engine %s keeps nothing: there is no store to find",
                     store->ops->name);
     }
-    struct kvs_engine_config config = {
-        .dir = store->dir,
-        .env = &store->env,
-        .durability = store->durability,
-        .memory_bytes = options->memory_bytes != 0 ? options->memory_bytes : memory_default(),
-        .segment_bytes = options->segment_bytes,
-        .read_only = options->read_only,
-        .no_background = options->no_background,
-        .settings = options->settings,
-        .setting_count = options->setting_count,
-    };
+    struct kvs_engine_config config = open_config(store->dir, &store->env, options);
+    config.durability = store->durability;
     enum kvs_status status = store->ops->open(&config, &store->engine);
     if (status != KVS_OK && fresh) {
         char why[FAIL_TEXT_BYTES];
@@ -201,7 +223,7 @@ static struct store *store_new(const char *dir, const struct kvs_options *option
     atomic_init(&store->conflicts, 0);
     gate_init(&store->gate);
     mutex_init(&store->pool_mu);
-    store->env = env_filled(options->env);
+    store->env = open_env(options->env);
     store->durability =
         options->durability != KVS_DURABILITY_DEFAULT ? options->durability : KVS_DURABILITY_ALWAYS;
     store->read_only = options->read_only;
@@ -219,8 +241,8 @@ enum kvs_status store_open(const char *dir, const struct kvs_options *options,
                            const struct kvs_engine_ops *ops, struct kvs **ret)
 {
     if (options == NULL)
-        options = &options_default;
-    enum kvs_status status = options_check(dir, options);
+        options = &open_options_default;
+    enum kvs_status status = open_check_options(dir, options);
     if (status != KVS_OK)
         return status;
     struct store *store = store_new(dir, options);
@@ -231,7 +253,7 @@ enum kvs_status store_open(const char *dir, const struct kvs_options *options,
         char marker[DIRECTORY_NAME_BYTES];
         status = directory_engine(store->env.io, dir, marker);
         if (status == KVS_OK)
-            status = engine_choose(dir, options->engine, marker, &store->ops);
+            status = open_choose_engine(dir, options->engine, marker, &store->ops);
     }
     if (status == KVS_OK)
         status = engine_check(store->ops, store->durability);
@@ -297,48 +319,4 @@ enum kvs_status kvs_engine_of(const char *dir, char ret[32])
 {
     _Static_assert(DIRECTORY_NAME_BYTES == 32, "kvs_engine_of() promises 32 bytes");
     return directory_engine(io_posix(), dir, ret);
-}
-
-/* The store in @dir must be ours and closed; its lock is held while the engine looks at every byte. */
-enum kvs_status kvs_check(const char *dir, const struct kvs_options *options, kvs_report_fn *report,
-                          void *ctx)
-{
-    if (options == NULL)
-        options = &options_default;
-    enum kvs_status status = options_check(dir, options);
-    if (status != KVS_OK)
-        return status;
-    struct kvs_env env = env_filled(options->env);
-    char marker[DIRECTORY_NAME_BYTES];
-    status = directory_engine(env.io, dir, marker);
-    if (status != KVS_OK)
-        return status;
-    if (marker[0] == '\0') {
-        status = directory_check_unmarked(env.io, dir);
-        return status != KVS_OK ? status : fail(KVS_NOT_FOUND, 0, "there is no store in %s", dir);
-    }
-    const struct kvs_engine_ops *ops;
-    status = engine_choose(dir, options->engine, marker, &ops);
-    if (status != KVS_OK)
-        return status;
-    if (ops->check == NULL)
-        return fail(KVS_UNSUPPORTED, 0, "engine %s has nothing that could be checked", ops->name);
-    struct io_file *lock;
-    status = directory_lock(env.io, dir, &lock);
-    if (status != KVS_OK)
-        return status;
-    struct kvs_engine_config config = {
-        .dir = dir,
-        .env = &env,
-        .durability = KVS_DURABILITY_ALWAYS,
-        .memory_bytes = options->memory_bytes != 0 ? options->memory_bytes : memory_default(),
-        .segment_bytes = options->segment_bytes,
-        .read_only = true,
-        .no_background = options->no_background,
-        .settings = options->settings,
-        .setting_count = options->setting_count,
-    };
-    status = ops->check(&config, report, ctx);
-    io_close(lock);
-    return status;
 }

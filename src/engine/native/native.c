@@ -100,7 +100,9 @@ static struct log_config log_config_of(const struct kvs_engine_config *config,
                                     native != NULL ? native->memory_bytes : config->memory_bytes,
                                 .durability = config->durability,
                                 .read_only = config->read_only,
-                                .no_background = config->no_background };
+                                .no_background = config->no_background,
+                                .amount = config->amount,
+                                .amount_ctx = config->amount_ctx };
 }
 
 static enum kvs_status native_open(const struct kvs_engine_config *config, struct kvs_engine **ret)
@@ -221,6 +223,18 @@ static void native_stats(struct kvs_engine *engine, kvs_stat_fn *fn, void *ctx)
     log_stats(native->log, fn, ctx);
 }
 
+static enum kvs_status native_backup(struct kvs_engine *engine, const char *dir, bool copy,
+                                     kvs_amount_fn *amount, void *amount_ctx,
+                                     uint64_t *ret_position)
+{
+    struct native *native = native_of(engine);
+    /* acquire. pairs with: write.c */
+    enum kvs_status status =
+        log_wait_durable(native->log, atomic_load_explicit(&native->visible, memory_order_acquire));
+    return status == KVS_OK ? log_backup(native->log, dir, copy, amount, amount_ctx, ret_position)
+                            : status;
+}
+
 static enum kvs_status native_check(const struct kvs_engine_config *config, kvs_report_fn *report,
                                     void *ctx)
 {
@@ -281,4 +295,5 @@ const struct kvs_engine_ops native_engine_ops = {
     .checkpoint = native_checkpoint,
     .compact = native_compact,
     .check = native_check,
+    .backup = native_backup,
 };
