@@ -17,6 +17,23 @@ static void fill(const char *dir)
     check(dir, 0, "", NULL, "kvs", "rm", "k2");
 }
 
+/* The first segment file's bytes at @off, each flipped. */
+static void damage(const char *dir, long off, size_t count)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/00000001.seg", dir);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(fseek(file, off + (long)i, SEEK_SET), 0);
+        int byte = fgetc(file);
+        assert_true(byte != EOF);
+        assert_int_equal(fseek(file, off + (long)i, SEEK_SET), 0);
+        assert_true(fputc(byte ^ 0x5a, file) != EOF);
+    }
+    assert_int_equal(fclose(file), 0);
+}
+
 static void must_say(const char *dir, int code, const char *out, const char *err,
                      const char *const *argv)
 {
@@ -62,6 +79,29 @@ TEST(backup_and_restore_refuse_what_would_be_lost)
     check(dir, 2, "", "missing arguments", "kvs", "repair");
     check(dir, 2, "", "does not go with check", "kvs", "check", "--copy");
     check(dir, 0, "v1\n", NULL, "kvs", "get", "k1");
+}
+
+TEST(check_names_damage_and_repair_saves_the_rest)
+{
+    const char *dir = new_dir();
+    fill(dir);
+    says(dir, 0, "ok: ", "", "kvs", "check");
+    damage(dir, 176 + 12, 4); /* inside the first record */
+    says(dir, 1, "damage: ", "damaged", "kvs", "check");
+    check(dir, 1, "", "kvs check tells more", "kvs", "get", "k3");
+    says(dir, 1, "lost: ", "repaired: 1 keys are in new; 1 losses", "kvs", "repair", "new");
+    check(dir, 0, "k3\tv3\n", NULL, "kvs", "scan", "--values", "--dir", "new");
+    check(dir, 1, "", "new is not empty", "kvs", "repair", "new");
+    check(dir, 1, "", "kvs check tells more", "kvs", "get", "k3"); /* as it was */
+}
+
+TEST(dump_shows_what_the_files_hold)
+{
+    const char *dir = new_dir();
+    fill(dir);
+    says(dir, 0, "k1", "", "kvs", "dump");
+    says(dir, 0, "k2", "", "kvs", "dump"); /* removed, and still in the log */
+    check(dir, 1, "", "there is no store in none", "kvs", "dump", "--dir", "none");
 }
 
 TEST(a_damaged_marker_is_named_and_can_be_repaired_past)

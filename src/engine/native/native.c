@@ -10,6 +10,7 @@
 #include "concurrent/epoch.h"
 #include "engine/native/state.h"
 #include "io/random.h"
+#include "log/salvage.h"
 
 static const uint64_t DEFAULT_MEMORY = 1024ull * 1024 * 1024;
 static const uint64_t DEFAULT_SEGMENT = 64ull * 1024 * 1024;
@@ -243,6 +244,20 @@ static enum kvs_status native_check(const struct kvs_engine_config *config, kvs_
     return log_check(&log_config, report, ctx);
 }
 
+static enum kvs_status salvage_dir(const struct kvs_engine_config *config, kvs_salvage_fn *put,
+                                   void *put_ctx, kvs_report_fn *report, void *report_ctx)
+{
+    struct log_config log_config = log_config_of(config, NULL);
+    return native_salvage(config, &log_config, put, put_ctx, report, report_ctx);
+}
+
+static enum kvs_status native_dump(const struct kvs_engine_config *config, kvs_report_fn *report,
+                                   void *ctx)
+{
+    struct log_config log_config = log_config_of(config, NULL);
+    return log_dump(&log_config, report, ctx);
+}
+
 const struct kvs_engine_ops native_engine_ops = {
     .abi = KVS_ENGINE_ABI,
     .name = "kvs",
@@ -296,4 +311,6 @@ const struct kvs_engine_ops native_engine_ops = {
     .compact = native_compact,
     .check = native_check,
     .backup = native_backup,
+    .salvage = salvage_dir,
+    .dump = native_dump,
 };

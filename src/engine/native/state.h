@@ -307,4 +307,11 @@ bool background_stopping(struct native *native);
 enum kvs_status background_start(struct native *native);
 void background_stop(struct native *native);
 
+/* ---- salvage.c ---- */
+
+KVS_MUST_CHECK enum kvs_status native_salvage(const struct kvs_engine_config *config,
+                                              const struct log_config *log_config,
+                                              kvs_salvage_fn *put, void *put_ctx,
+                                              kvs_report_fn *report, void *report_ctx);
+
 #endif
