@@ -152,7 +152,9 @@ static void judge_key(const struct world *world, struct kvs *db, unsigned i, str
     must_ok(status);
     unsigned round = 0;
     unsigned said = 0;
-    assert_int_equal(sscanf(value.data, "%u:%u:", &said, &round), 2);
+    char text[32];
+    (void)snprintf(text, sizeof text, "%.*s", (int)value.len, (const char *)value.data);
+    assert_int_equal(sscanf(text, "%u:%u:", &said, &round), 2);
     struct kvs_bytes whole = value_of(i, round, wanted);
     assert_int_equal(said, i);
     assert_int_equal(whole.len, value.len);
