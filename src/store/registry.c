@@ -9,12 +9,24 @@
 
 #include "base/buf.h"
 #include "base/fail.h"
+#ifdef KVS_WITH_LMDB
+#include "engine/lmdb/lmdb_engine.h"
+#endif
 #include "engine/memory/memory.h"
 #include "engine/native/native.h"
+#ifdef KVS_WITH_ROCKSDB
+#include "engine/rocksdb/rocksdb_engine.h"
+#endif
 
 static const struct kvs_engine_ops *const engines[] = {
     &native_engine_ops,
     &memory_engine_ops,
+#ifdef KVS_WITH_LMDB
+    &lmdb_engine_ops,
+#endif
+#ifdef KVS_WITH_ROCKSDB
+    &rocksdb_engine_ops,
+#endif
 };
 
 const struct kvs_engine_ops *registry_engine(size_t index)

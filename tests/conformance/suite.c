@@ -58,6 +58,17 @@ bool suite_persistent(void)
     return suite_ops()->capabilities.persistent;
 }
 
+bool suite_may_block(void)
+{
+    return suite_ops()->capabilities.may_block;
+}
+
+size_t suite_key_max(void)
+{
+    size_t max = suite_ops()->capabilities.key_max - 1; /* a byte is the key space's */
+    return max < KVS_KEY_MAX ? max : KVS_KEY_MAX;
+}
+
 void must_status(enum kvs_status got, enum kvs_status wanted, const char *call, const char *file,
                  int line)
 {

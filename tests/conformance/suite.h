@@ -43,6 +43,8 @@ void suite_close(struct suite *suite); /* also when nothing was opened */
 void suite_advance_ms(struct suite *suite, int64_t by_ms);
 
 bool suite_persistent(void);
+bool suite_may_block(void); /* calls that may not wait are always refused */
+size_t suite_key_max(void);  /* bytes of a user's key */
 const struct kvs_engine_ops *suite_ops(void);
 
 #define B(literal) KVS_BYTES(literal)
