@@ -77,6 +77,7 @@ static void usage(FILE *to)
 {
     fprintf(to, "usage: kvs-bench server [--flag value]...\n"
                 "       kvs-bench engine [--flag value]...\n"
+                "       kvs-bench floor [--flag value]...    (a server that stores nothing)\n"
                 "       kvs-bench --help | -V\n\n"
                 "server workloads: set get mixed incr ping mset mget\n"
                 "engine workloads: fillseq fillrandom overwrite fillbatch fillsync readrandom "
@@ -151,6 +152,25 @@ bool for_each_name(const char *list, bool (*run)(void *ctx, const char *name), v
     return true;
 }
 
+typedef int subcommand_fn(const struct bench_options *options);
+
+static subcommand_fn *find_subcommand(const char *name)
+{
+    static const struct {
+        const char *name;
+        subcommand_fn *run;
+    } subcommands[] = {
+        { "server", bench_server },
+        { "engine", bench_engine },
+        { "floor", bench_floor },
+    };
+    for (size_t i = 0; i < sizeof subcommands / sizeof subcommands[0]; i++) {
+        if (strcmp(name, subcommands[i].name) == 0)
+            return subcommands[i].run;
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
@@ -161,11 +181,11 @@ int main(int argc, char **argv)
         printf("kvs-bench %s\n", kvs_version());
         return 0;
     }
-    if (argc < 2 || (strcmp(argv[1], "server") != 0 && strcmp(argv[1], "engine") != 0)) {
+    if (argc < 2 || find_subcommand(argv[1]) == NULL) {
         usage(stderr);
         return EXIT_USAGE;
     }
     if (!read_flags(argc, argv))
         return EXIT_USAGE;
-    return strcmp(argv[1], "server") == 0 ? bench_server(&options) : bench_engine(&options);
+    return find_subcommand(argv[1])(&options);
 }

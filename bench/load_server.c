@@ -67,7 +67,7 @@ static void complain(struct load *load, const char *what)
     load->failed = true;
 }
 
-static bool parse_addr(const char *addr, struct sockaddr_in *ret)
+bool bench_parse_addr(const char *addr, struct sockaddr_in *ret)
 {
     char host[64];
     const char *colon = strrchr(addr, ':');
@@ -83,7 +83,7 @@ static bool parse_addr(const char *addr, struct sockaddr_in *ret)
 static int dial(const struct bench_options *options)
 {
     struct sockaddr_in addr;
-    if (!parse_addr(options->addr, &addr)) {
+    if (!bench_parse_addr(options->addr, &addr)) {
         fprintf(stderr, "kvs-bench: --addr wants an IPv4 address and a port, not \"%s\"\n",
                 options->addr);
         return -1;

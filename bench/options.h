@@ -36,6 +36,11 @@ struct bench_options {
 /* Each runs its subcommand and returns the exit status. */
 int bench_server(const struct bench_options *options);
 int bench_engine(const struct bench_options *options);
+int bench_floor(const struct bench_options *options);
+
+/* "IP:PORT", IPv4. */
+struct sockaddr_in;
+bool bench_parse_addr(const char *addr, struct sockaddr_in *ret);
 
 /* Calls @run for each name of a comma separated list; stops at the first failure. */
 bool for_each_name(const char *list, bool (*run)(void *ctx, const char *name), void *ctx);
