@@ -110,11 +110,13 @@ static void find_in_groups(const struct bench *bench)
     uint64_t random = 7;
     for (uint64_t i = 0; i < bench->count; i += GROUP) {
         uint64_t wanted[GROUP];
-        epoch_enter();
+        struct kvs_bytes keys[GROUP];
         for (unsigned j = 0; j < GROUP; j++) {
             wanted[j] = (random = hash_u64(random + j + 1)) % bench->count;
-            index_prefetch(bench->index, key_of(bench, wanted[j]));
+            keys[j] = key_of(bench, wanted[j]);
         }
+        epoch_enter();
+        index_prefetch(bench->index, GROUP, keys);
         epoch_leave();
         for (unsigned j = 0; j < GROUP; j++)
             find_one(bench, wanted[j]);

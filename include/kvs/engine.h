@@ -224,6 +224,10 @@ struct kvs_engine_ops {
                                  const struct kvs_bytes *keys, kvs_visit_fn *visit, void *const *ctxs,
                                  enum kvs_status *statuses, uint64_t *ret_position);
 
+    /* Says that these keys will be looked at soon, one by one: what is in memory of them may be loaded together. A hint, without an
+     * answer; never waits. NULL: of no use to this engine. */
+    void (*prefetch)(struct kvs_engine *engine, size_t count, const struct kvs_bytes *keys);
+
     /**
      * Applies a batch. Returns when it is visible, not when it is durable. KVS_CONFLICT changes nothing.
      * Errors: KVS_CONFLICT, KVS_WOULD_BLOCK, KVS_TOO_LONG, KVS_INVALID, KVS_DISK_FULL, KVS_READ_ONLY, KVS_OVER_BUDGET,

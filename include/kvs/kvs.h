@@ -129,6 +129,9 @@ KVS_API KVS_MUST_CHECK enum kvs_status kvs_multi_visit(struct kvs *db, const str
                                                        void *const *ctxs, enum kvs_status *statuses,
                                                        uint64_t *ret_position);
 
+/** Says that these keys will be read or written soon, in calls of their own: cache misses then overlap. A hint; never waits. */
+KVS_API void kvs_prefetch(struct kvs *db, size_t count, const struct kvs_bytes *keys);
+
 /* A large value, piecewise. What was opened stays readable until closed. One thread at a time per reader. */
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_reader_open(struct kvs *db, const struct kvs_read *read, struct kvs_bytes key,
                                                        struct kvs_entry *ret_entry, uint64_t *ret_position,

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct command;
 struct kvs_blob;
 
 /*
@@ -21,6 +22,7 @@ struct request {
     size_t count;
     struct kvs_blob *blob; /* NULL: none */
     size_t blob_arg;       /* which argument it stands for; 0: none */
+    const struct command *command; /* what command_lookup() answers for it, when that was asked already; else NULL */
 };
 
 #endif

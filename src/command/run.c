@@ -85,8 +85,10 @@ static bool client_may_enter(const struct host *host, struct client *client)
 static const struct command *admit(const struct command_env *env, struct client *client,
                                    const struct request *request, struct reply *reply)
 {
-    const struct command *container;
-    const struct command *command = command_lookup(request->args, request->count, &container);
+    const struct command *container = NULL;
+    const struct command *command = request->command;
+    if (command == NULL)
+        command = command_lookup(request->args, request->count, &container);
     if (command == NULL) {
         reply_unknown(reply, request, container);
         return NULL;

@@ -120,11 +120,6 @@ enum kvs_status index_find(struct index *index, struct kvs_bytes key, index_matc
     return KVS_NOT_FOUND;
 }
 
-void index_prefetch(struct index *index, struct kvs_bytes key)
-{
-    leaf_prefetch(index_leaf(index, key));
-}
-
 /* The first live slot from a random one on, around the leaf; 0 when there is none. */
 static uint64_t sample_leaf(const struct leaf *leaf, uint64_t random)
 {

@@ -59,8 +59,8 @@ typedef enum index_match index_match_fn(void *ctx, uint64_t locator);
 enum kvs_status index_find(struct index *index, struct kvs_bytes key, index_match_fn *match,
                            void *ctx, uint64_t *ret_locator);
 
-/* Starts loading what index_find() for @key will touch. A hint; inside an epoch section. */
-void index_prefetch(struct index *index, struct kvs_bytes key);
+/* Starts loading what index_find() for each of the keys will touch, and the records. A hint; inside an epoch section. */
+void index_prefetch(struct index *index, size_t count, const struct kvs_bytes *keys);
 
 /*
  * Puts @locator for @key. @replaced 0: inserts a new slot (the key must not have one). Else the slot that holds @replaced

@@ -1,7 +1,7 @@
 /*
  * conn.c - reading and sending without blocking.
  *
- * Invariant: view_len > 0 only while a handler runs, and then the kept buffer is empty: input is in one place.
+ * Invariant: view_len > 0 only while a handler runs or input is deferred, and then the kept buffer is empty: input is in one place.
  */
 #include "net/conn.h"
 
@@ -92,9 +92,10 @@ static ssize_t read_some(struct conn *conn)
 {
     size_t kept = kept_len(conn);
     if (kept == 0) {
-        ssize_t got = recv(conn->source.fd, loop_scratch(conn->loop), LOOP_SCRATCH_BYTES, 0);
+        struct loop_scratch scratch = loop_scratch(conn->loop);
+        ssize_t got = recv(conn->source.fd, scratch.data, scratch.len, 0);
         if (got > 0) {
-            conn->view = loop_scratch(conn->loop);
+            conn->view = scratch.data;
             conn->view_len = (size_t)got;
         }
         return got;
@@ -138,6 +139,20 @@ static void conn_readable(struct conn *conn)
     }
     conn->read_bytes = (size_t)got;
     conn->ops->input(conn);
+    if (!conn->deferred)
+        conn_settle(conn);
+    else if (conn->view_len != 0)
+        loop_scratch_hold(conn->loop, conn->view_len);
+}
+
+void conn_defer(struct conn *conn)
+{
+    conn->deferred = true;
+}
+
+void conn_settle(struct conn *conn)
+{
+    conn->deferred = false;
     if (conn->source.fd < 0 || conn->view_len == 0)
         return;
     enum kvs_status status = conn_keep_input(conn);
@@ -194,6 +209,7 @@ void conn_close(struct conn *conn)
         conn->source.fd = -1;
     }
     conn->view_len = 0;
+    conn->deferred = false;
 }
 
 void conn_done(struct conn *conn)

@@ -45,6 +45,7 @@ struct conn {
     bool at_end;       /* the peer will send nothing more */
     bool paused;       /* the owner wants no input */
     bool send_blocked; /* the last send was short: waiting for room */
+    bool deferred;     /* conn_defer() was called for the input now there */
 };
 
 /* Takes @fd over and begins to watch it. @in_max: bytes of unconsumed input it may hold. On failure @fd is still the caller's. */
@@ -61,6 +62,14 @@ void conn_done(struct conn *conn);
 struct kvs_bytes conn_input(const struct conn *conn);
 
 void conn_consume(struct conn *conn, size_t len);
+
+/*
+ * Called by an input handler that will look at the input later in this turn, together with that of other connections (see
+ * loop_set_gather()): the input stays as it is until conn_settle(), which must follow. What is not consumed by then is kept, as after
+ * a handler; this may fail the connection.
+ */
+void conn_defer(struct conn *conn);
+void conn_settle(struct conn *conn);
 
 /*
  * Moves what lies in the loop's scratch to the connection's own buffer, where it stays put until it is consumed or input goes on

@@ -188,6 +188,139 @@ TEST(sending_to_a_gone_peer_is_a_network_error_and_no_signal)
     close_end(&end);
 }
 
+/* ---- Input of several connections, looked at together ---- */
+
+enum {
+    TOGETHER = 8,
+    SENT_BYTES = 60 * 1024
+};
+
+struct together {
+    struct end ends[TOGETHER];
+    struct loop *loop;
+    struct end *waiting[TOGETHER];
+    size_t waiting_count;
+    size_t gathers;
+    size_t most;     /* that waited at once */
+    size_t consumed;
+    bool take_half;
+};
+
+static struct together together;
+
+static void on_input_later(struct conn *conn)
+{
+    together.waiting[together.waiting_count++] = (struct end *)conn;
+    conn_defer(conn);
+}
+
+static void take_all(void *ctx)
+{
+    struct together *all = ctx;
+    all->gathers += all->waiting_count != 0;
+    if (all->waiting_count > all->most)
+        all->most = all->waiting_count;
+    for (size_t i = 0; i < all->waiting_count; i++) {
+        struct end *end = all->waiting[i];
+        struct kvs_bytes input = conn_input(&end->conn);
+        size_t len = all->take_half ? input.len / 2 : input.len;
+        for (size_t j = 0; j < input.len; j++)
+            assert_int_equal(((const char *)input.data)[j], 'a' + (end - all->ends));
+        conn_consume(&end->conn, len);
+        all->consumed += len;
+        conn_settle(&end->conn);
+        assert_int_equal(conn_input(&end->conn).len, input.len - len);
+    }
+    all->waiting_count = 0;
+}
+
+static const struct conn_ops later_ops = { on_input_later, on_writable, on_failed };
+
+static void open_together(void)
+{
+    memset(&together, 0, sizeof together);
+    assert_ok(loop_new(NULL, NULL, &together.loop));
+    loop_set_gather(together.loop, take_all, &together);
+    for (int i = 0; i < TOGETHER; i++) {
+        int fds[2];
+        int size = 4 * SENT_BYTES;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+        assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+        assert_ok(conn_open(&together.ends[i].conn, together.loop, fds[0], IN_MAX, &later_ops));
+        together.ends[i].fd = fds[1];
+    }
+}
+
+static void close_together(void)
+{
+    for (int i = 0; i < TOGETHER; i++) {
+        conn_done(&together.ends[i].conn);
+        close(together.ends[i].fd);
+    }
+    loop_free(together.loop);
+}
+
+static void send_letters(size_t len)
+{
+    char letters[SENT_BYTES];
+    for (int i = 0; i < TOGETHER; i++) {
+        memset(letters, 'a' + i, len);
+        assert_int_equal(write(together.ends[i].fd, letters, len), len);
+    }
+}
+
+TEST(deferred_input_of_all_connections_is_there_together)
+{
+    open_together();
+    send_letters(100);
+    loop_turn(together.loop, true);
+    assert_int_equal(together.gathers, 1);
+    assert_int_equal(together.most, TOGETHER);
+    assert_int_equal(together.consumed, TOGETHER * 100);
+    for (int i = 0; i < TOGETHER; i++)
+        assert_int_equal(conn_memory(&together.ends[i].conn), 0);
+    close_together();
+}
+
+TEST(deferred_input_that_is_not_consumed_is_kept_after_settling)
+{
+    open_together();
+    together.take_half = true;
+    send_letters(100);
+    loop_turn(together.loop, true);
+    for (int i = 0; i < TOGETHER; i++)
+        assert_int_equal(conn_input(&together.ends[i].conn).len, 50);
+    send_letters(10);
+    loop_turn(together.loop, true);
+    for (int i = 0; i < TOGETHER; i++)
+        assert_int_equal(conn_input(&together.ends[i].conn).len, 30);
+    close_together();
+}
+
+TEST(when_memory_for_deferred_input_is_short_it_is_gathered_earlier)
+{
+    open_together();
+    send_letters(SENT_BYTES);
+    while (together.consumed < (size_t)TOGETHER * SENT_BYTES)
+        loop_turn(together.loop, true);
+    assert_true(together.gathers > 1);
+    assert_true(together.most > 1);
+    close_together();
+}
+
+TEST(closing_a_connection_forgets_its_deferred_input)
+{
+    open_together();
+    send_letters(100);
+    conn_close(&together.ends[1].conn);
+    conn_defer(&together.ends[0].conn);
+    conn_close(&together.ends[0].conn);
+    conn_settle(&together.ends[0].conn);
+    loop_turn(together.loop, true);
+    assert_int_equal(together.most, TOGETHER - 2);
+    close_together();
+}
+
 struct accepted {
     int fd;
     char peer[ADDRESS_CHARS];

@@ -21,7 +21,9 @@
 #include "base/fail.h"
 
 enum {
-    TURN_EVENTS_MAX = 256
+    TURN_EVENTS_MAX = 256,
+    SCRATCH_BYTES = 4 * LOOP_SCRATCH_BYTES,
+    SCRATCH_ROOM_MIN = LOOP_SCRATCH_BYTES / 4,
 };
 
 struct loop {
@@ -33,7 +35,10 @@ struct loop {
     bool (*after)(void *ctx);
     void *after_ctx;
     bool more; /* what the after-turn function answered */
+    void (*gather)(void *ctx);
+    void *gather_ctx;
     char *scratch;
+    size_t scratch_held; /* its first bytes, until gather() has run */
 
     struct poller_event events[TURN_EVENTS_MAX];
     size_t
@@ -80,7 +85,7 @@ enum kvs_status loop_new(const struct poller_ops *ops, struct clock *clock, stru
     enum kvs_status status = loop->ops->open(&loop->poller);
     if (status != KVS_OK)
         goto undo;
-    loop->scratch = malloc(LOOP_SCRATCH_BYTES);
+    loop->scratch = malloc(SCRATCH_BYTES);
     if (loop->scratch == NULL) {
         status = fail(KVS_NO_MEMORY, ENOMEM, "event loop");
         goto undo;
@@ -168,6 +173,13 @@ static void wait_for_events(struct loop *loop, bool may_wait)
     atomic_store_explicit(&loop->sleeping, false, memory_order_relaxed);
 }
 
+static void gather(struct loop *loop)
+{
+    if (loop->gather != NULL)
+        loop->gather(loop->gather_ctx);
+    loop->scratch_held = 0;
+}
+
 void loop_turn(struct loop *loop, bool may_wait)
 {
     wait_for_events(loop, may_wait);
@@ -180,6 +192,7 @@ void loop_turn(struct loop *loop, bool may_wait)
         if (event.source != NULL)
             event.source->ready(event.source, event.events);
     }
+    gather(loop);
     struct timer *timer;
     while ((timer = timer_take_due(&loop->timers, loop->now_ns)) != NULL)
         timer->fire(timer);
@@ -285,9 +298,25 @@ uint64_t loop_clock_ns(struct loop *loop)
     return clock_monotonic_ns(loop->clock);
 }
 
-char *loop_scratch(struct loop *loop)
+struct loop_scratch loop_scratch(struct loop *loop)
 {
-    return loop->scratch;
+    if (SCRATCH_BYTES - loop->scratch_held < SCRATCH_ROOM_MIN)
+        gather(loop);
+    size_t room = SCRATCH_BYTES - loop->scratch_held;
+    return (struct loop_scratch){ loop->scratch + loop->scratch_held,
+                                  room < LOOP_SCRATCH_BYTES ? room : LOOP_SCRATCH_BYTES };
+}
+
+void loop_scratch_hold(struct loop *loop, size_t len)
+{
+    CHECK(len <= SCRATCH_BYTES - loop->scratch_held);
+    loop->scratch_held += len;
+}
+
+void loop_set_gather(struct loop *loop, void (*gather_fn)(void *ctx), void *ctx)
+{
+    loop->gather = gather_fn;
+    loop->gather_ctx = ctx;
 }
 
 void loop_stats(const struct loop *loop, struct loop_stats *ret)

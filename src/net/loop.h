@@ -1,7 +1,7 @@
 /*
  * loop.h - an event loop: descriptors, timers, and tasks from other threads. Knows no protocol.
  *
- * One turn of the loop: wait; run the handlers of ready sources; fire due timers; run the tasks that were posted; call the
+ * One turn of the loop: wait; run the handlers of ready sources, then the gather function; fire due timers; run the tasks that were posted; call the
  * after-turn function once. What has to be done once per wake-up and not per event (asking for a sync, say) goes there.
  *
  * Threads: everything runs on the thread in loop_run(), which is meant by "loop" below; loop_post(), loop_wake() and loop_stop()
@@ -74,12 +74,27 @@ void loop_post(struct loop *loop, struct loop_task *task);
 uint64_t loop_now_ns(const struct loop *loop);
 uint64_t loop_clock_ns(struct loop *loop);
 
-/* Memory every handler of the loop may use until it returns; its content does not last. Thread: loop. */
+/*
+ * Memory every handler of the loop may use until it returns. A handler may have the first bytes of what it was lent stay as they are
+ * with loop_scratch_hold(), until the gather function has run. Thread: loop.
+ */
 enum {
-    LOOP_SCRATCH_BYTES = 64 * 1024
+    LOOP_SCRATCH_BYTES = 64 * 1024 /* lent at most */
 };
 
-char *loop_scratch(struct loop *loop);
+struct loop_scratch {
+    char *data;
+    size_t len; /* at least a quarter of LOOP_SCRATCH_BYTES */
+};
+
+struct loop_scratch loop_scratch(struct loop *loop);
+void loop_scratch_hold(struct loop *loop, size_t len);
+
+/*
+ * @gather is called when the handlers of a turn have run, and before the memory that they hold gets short: for work on what several
+ * handlers have brought. Afterwards nothing is held any more.
+ */
+void loop_set_gather(struct loop *loop, void (*gather)(void *ctx), void *ctx);
 
 struct loop_stats {
     uint64_t turns;

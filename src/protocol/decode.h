@@ -68,6 +68,13 @@ struct decoder {
     int json_request; /* enum json_request of the request returned */
 };
 
+/* Whether the next byte of the input begins a request, which another way of decoding may then take. */
+static inline bool decoder_between_requests(const struct decoder *decoder)
+{
+    return decoder->arg_count == 0 && decoder->args_left == 0 && decoder->scanned == 0 && decoder->line_seen == 0 &&
+           !decoder->failed;
+}
+
 void decoder_init(struct decoder *decoder, enum protocol_kind kind);
 void decoder_done(struct decoder *decoder);
 

@@ -120,6 +120,11 @@ static void free_dead(struct reactor *reactor)
     }
 }
 
+static void gather(void *ctx)
+{
+    session_run_fresh(ctx);
+}
+
 static void run_ready(struct reactor *reactor)
 {
     struct list_node now;
@@ -250,6 +255,7 @@ enum kvs_status reactor_init(struct reactor *reactor, struct server *server, uns
     list_init(&reactor->sessions);
     list_init(&reactor->parked);
     list_init(&reactor->ready);
+    list_init(&reactor->fresh);
     list_init(&reactor->dead);
     buf_init(&reactor->out, SIZE_MAX / 2);
     reactor->commands = command_table(&count);
@@ -267,6 +273,7 @@ enum kvs_status reactor_init(struct reactor *reactor, struct server *server, uns
     if (status != KVS_OK)
         return status;
     read_settings(reactor);
+    loop_set_gather(reactor->loop, gather, reactor);
     loop_set_after(reactor->loop, after_turn, reactor);
     return KVS_OK;
 }

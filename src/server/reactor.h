@@ -16,6 +16,7 @@
 
 #include "command/command.h"
 #include "net/loop.h"
+#include "server/ahead.h"
 #include "server/list.h"
 #include "server/session.h"
 #include "server/stats.h"
@@ -33,6 +34,7 @@ struct reactor {
     struct list_node sessions;
     struct list_node parked;
     struct list_node ready;
+    struct list_node fresh;
     struct list_node dead;
     size_t session_count;
     bool stopping;
@@ -40,6 +42,8 @@ struct reactor {
     struct timer deadline;
 
     struct buf out; /* see outbox_begin() */
+    struct ahead ahead; /* requests of several sessions, … */
+    struct ahead more;  /* … and further ones of the session that runs */
     struct reply reply;
     struct command_env env;
     const struct command *commands; /* the table */

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/fail.h"
 #include "protocol/encode.h"
+#include "server/ahead.h"
 #include "server/dispatch.h"
 #include "server/state.h"
 #include "server/upload.h"
@@ -276,6 +277,20 @@ static enum step detect(struct session *session, struct kvs_bytes input)
     return STEP_AGAIN;
 }
 
+/* @request lies in memory of the reactor's: decodes it again, into the session's own, and hands it to the pool. */
+static enum kvs_status dispatch_ahead(struct session *session, size_t used)
+{
+    struct request own;
+    struct decode_stream stream;
+    size_t own_used = 0;
+    enum decode_result result = decoder_next(&session->decoder, conn_input(&session->conn), &own,
+                                             &own_used, &stream);
+    if (result != DECODE_REQUEST) /* for want of memory: it is a request */
+        return fail(KVS_NO_MEMORY, ENOMEM, "arguments of a request");
+    CHECK(own_used == used);
+    return dispatch_command(session, &own, used);
+}
+
 static void run_request(struct session *session, struct request *request, size_t used,
                         struct buf *out)
 {
@@ -291,7 +306,8 @@ static void run_request(struct session *session, struct request *request, size_t
     } else {
         status = command_run(&reactor->env, &session->client, request, reply, false, &result);
         if (status == KVS_WOULD_BLOCK) {
-            status = dispatch_command(session, request, used);
+            status = session->ahead != NULL ? dispatch_ahead(session, used)
+                                            : dispatch_command(session, request, used);
             if (status == KVS_OK)
                 return;
         }
@@ -307,8 +323,32 @@ static void run_request(struct session *session, struct request *request, size_t
         set_limits(session);
 }
 
+/* Runs the next of the requests that were cut out already. False: there is none. */
+static bool step_ahead(struct session *session, struct buf *out)
+{
+    if (session->ahead_next == session->ahead_end) {
+        struct ahead *more = &session->reactor->more;
+        session->ahead = NULL;
+        ahead_clear(more);
+        if (!ahead_fill(more, session))
+            return false;
+        ahead_prefetch(more);
+    }
+    unsigned next = session->ahead_next++;
+    run_request(session, &session->ahead->requests[next], session->ahead->used[next], out);
+    return true;
+}
+
+static void forget_ahead(struct session *session)
+{
+    session->ahead = NULL;
+    session->ahead_next = session->ahead_end = 0;
+}
+
 static enum step step(struct session *session, struct buf *out)
 {
+    if (likely(step_ahead(session, out)))
+        return STEP_AGAIN;
     struct kvs_bytes input = conn_input(&session->conn);
     if (input.len == 0)
         return STEP_INPUT;
@@ -421,7 +461,7 @@ static void settle(struct session *session)
     show(session);
 }
 
-void session_run(struct session *session)
+static void run_spell(struct session *session)
 {
     struct reactor *reactor = session->reactor;
     list_remove(&session->ready);
@@ -460,6 +500,35 @@ void session_run(struct session *session)
     settle(session);
 }
 
+void session_run(struct session *session)
+{
+    run_spell(session);
+    forget_ahead(session);
+}
+
+void session_run_fresh(struct reactor *reactor)
+{
+    struct ahead *ahead = &reactor->ahead;
+    struct list_node group;
+    list_init(&group);
+    while (!list_empty(&reactor->fresh)) {
+        ahead_clear(ahead);
+        while (!list_empty(&reactor->fresh) && !ahead_full(ahead)) {
+            struct session *session = list_member(reactor->fresh.next, struct session, ready);
+            list_remove(&session->ready);
+            list_append(&group, &session->ready);
+            if (may_execute(session))
+                (void)ahead_fill(ahead, session);
+        }
+        ahead_prefetch(ahead);
+        while (!list_empty(&group)) {
+            struct session *session = list_member(group.next, struct session, ready);
+            session_run(session); /* takes itself out */
+            conn_settle(&session->conn);
+        }
+    }
+}
+
 void session_yield(struct session *session)
 {
     if (list_empty(&session->ready))
@@ -493,7 +562,9 @@ static void input_arrived(struct conn *conn)
             session_close(session);
         return;
     }
-    session_run(session);
+    conn_defer(conn);
+    list_remove(&session->ready);
+    list_append(&reactor->fresh, &session->ready);
 }
 
 static void room_again(struct conn *conn)

@@ -24,6 +24,7 @@
 #include "server/list.h"
 #include "server/outbox.h"
 
+struct ahead;
 struct reactor;
 
 enum session_state {
@@ -47,7 +48,7 @@ struct session {
     struct reactor *reactor;
     struct list_node member; /* of reactor->sessions, or ->dead */
     struct list_node parked; /* of reactor->parked while the outbox has fences */
-    struct list_node ready;  /* of reactor->ready: has more to do and let others go first */
+    struct list_node ready;  /* of reactor->ready: has more to do and let others go first; or of ->fresh: has new input */
     struct list_node listed; /* of the registry, under its lock */
     struct loop_task adopt;  /* hands it to its reactor */
 
@@ -69,6 +70,11 @@ struct session {
     uint64_t took_ns;   /* when the peer last took bytes, or none were waiting */
     uint64_t active_ns; /* of the last input; a copy others may read is in shown */
     bool trimmed;
+
+    /* While it runs: its next requests, those from ahead_next to ahead_end of *ahead. */
+    struct ahead *ahead;
+    uint16_t ahead_next;
+    uint16_t ahead_end;
 
     char peer[ADDRESS_CHARS];
     char local[ADDRESS_CHARS];
@@ -95,6 +101,9 @@ void session_start(struct session *session);
 
 /* Executes and sends what can be executed and sent now. */
 void session_run(struct session *session);
+
+/* Has session_run() called, with the input there now and that of other sessions looked at together. */
+void session_run_fresh(struct reactor *reactor);
 
 /* Output that was parked may leave: marks have moved. */
 void session_release(struct session *session);

@@ -140,6 +140,34 @@ enum kvs_status kvs_multi_visit(struct kvs *db, const struct kvs_read *read, siz
     return settle_answer(store, read, status, position, ret_position);
 }
 
+/* As engine keys, some at a time; long ones are left out. */
+void kvs_prefetch(struct kvs *db, size_t count, const struct kvs_bytes *keys)
+{
+    enum {
+        KEYS = 64,
+        KEY_BYTES = 40
+    };
+
+    const struct kvs_engine_ops *ops = db->store->ops;
+    if (ops->prefetch == NULL)
+        return;
+    struct kvs_bytes engine_keys[KEYS];
+    unsigned char bytes[KEYS][KEY_BYTES];
+    size_t some = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].len != 0 && keys[i].len < KEY_BYTES) {
+            bytes[some][0] = db->space;
+            memcpy(bytes[some] + 1, keys[i].data, keys[i].len);
+            engine_keys[some] = (struct kvs_bytes){ bytes[some], keys[i].len + 1 };
+            some++;
+        }
+        if (some == KEYS || (i + 1 == count && some != 0)) {
+            ops->prefetch(db->store->engine, some, engine_keys);
+            some = 0;
+        }
+    }
+}
+
 enum kvs_status kvs_reader_open(struct kvs *db, const struct kvs_read *read, struct kvs_bytes key,
                                 struct kvs_entry *ret_entry, uint64_t *ret_position,
                                 struct kvs_reader **ret)

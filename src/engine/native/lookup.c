@@ -168,6 +168,12 @@ enum kvs_status native_load_key(void *ctx, uint64_t locator, bool no_block, stru
     return status;
 }
 
+void native_prefetch_key(void *ctx, uint64_t locator)
+{
+    struct native *native = ctx;
+    log_prefetch(native->log, locator);
+}
+
 bool slot_lives(struct native *native, const struct slot_info *slot, int64_t now_ms)
 {
     if (slot->kind != LOG_SET)

@@ -58,6 +58,7 @@ static enum kvs_status native_new(const struct kvs_engine_config *config, struct
     mutex_init(&native->background_mu);
     cond_init(&native->background_cond);
     struct index_owner owner = { .load_key = native_load_key,
+                                 .prefetch_key = native_prefetch_key,
                                  .ctx = native,
                                  .seed = config->env->seed != 0 ? config->env->seed
                                                                 : random_system_u64() };
@@ -281,6 +282,7 @@ const struct kvs_engine_ops native_engine_ops = {
     .close = native_close,
     .get = native_get,
     .multi_get = native_multi_get,
+    .prefetch = native_prefetch,
     .write = native_write,
     .blob_new = native_blob_new,
     .blob_append = native_blob_append,

@@ -280,11 +280,10 @@ static enum kvs_status multi_read(struct native *native, const struct kvs_read *
     return status;
 }
 
-static void prefetch(struct native *native, size_t count, const struct kvs_bytes *keys)
+void native_prefetch(struct kvs_engine *engine, size_t count, const struct kvs_bytes *keys)
 {
     epoch_enter();
-    for (size_t i = 0; i < count; i++)
-        index_prefetch(native->index, keys[i]);
+    index_prefetch(native_of(engine)->index, count, keys);
     epoch_leave();
 }
 
@@ -298,7 +297,7 @@ enum kvs_status native_multi_get(struct kvs_engine *engine, const struct kvs_rea
     if (multi.kept == NULL)
         return fail(KVS_NO_MEMORY, 0, "reading %zu keys at once", count);
     buf_init(&multi.arena, MULTI_BYTES_MAX);
-    prefetch(native, count, keys);
+    native_prefetch(engine, count, keys);
     enum kvs_status status = multi_read(native, read, count, keys, &multi, statuses, ret_position);
     for (size_t i = 0; status == KVS_OK && i < count; i++) {
         if (statuses[i] != KVS_OK)

@@ -153,7 +153,8 @@ enum kvs_status lookup_slot(struct lookup *lookup);
 enum kvs_status lookup_read_cold(struct lookup *lookup, bool no_block, struct buf *scratch,
                                  bool *ret_same, struct log_record *ret_record);
 
-/* The callback of the index. */
+/* The callbacks of the index. */
+void native_prefetch_key(void *ctx, uint64_t locator);
 enum kvs_status native_load_key(void *ctx, uint64_t locator, bool no_block, struct buf *scratch,
                                 struct kvs_bytes *ret_key);
 
@@ -213,6 +214,7 @@ enum kvs_status native_view(struct native *native, struct kvs_bytes key, const s
 enum kvs_status native_get(struct kvs_engine *engine, const struct kvs_read *read,
                            struct kvs_bytes key, kvs_visit_fn *visit, void *ctx,
                            uint64_t *ret_position);
+void native_prefetch(struct kvs_engine *engine, size_t count, const struct kvs_bytes *keys);
 enum kvs_status native_multi_get(struct kvs_engine *engine, const struct kvs_read *read,
                                  size_t count, const struct kvs_bytes *keys, kvs_visit_fn *visit,
                                  void *const *ctxs, enum kvs_status *statuses,
