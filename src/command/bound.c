@@ -131,6 +131,15 @@ enum kvs_status bounds_start_after(struct bounds *bounds, struct kvs_bytes key)
     return status;
 }
 
+enum kvs_status bounds_end_before(struct bounds *bounds, struct kvs_bytes key)
+{
+    if (bounds->range.has_end && bytes_compare(key, bounds->range.end) >= 0)
+        return KVS_OK;
+    enum kvs_status status = set_end(bounds, (struct place){ .key = key });
+    find_nothing(bounds);
+    return status;
+}
+
 void bounds_done(struct bounds *bounds)
 {
     free(bounds->start_bytes);

@@ -29,6 +29,9 @@ KVS_MUST_CHECK enum kvs_status bounds_prefix(struct kvs_bytes prefix, struct bou
 /* Takes @key and everything before it out of the range. KVS_NO_MEMORY. */
 KVS_MUST_CHECK enum kvs_status bounds_start_after(struct bounds *bounds, struct kvs_bytes key);
 
+/* Takes @key and everything behind it out of the range. KVS_NO_MEMORY. */
+KVS_MUST_CHECK enum kvs_status bounds_end_before(struct bounds *bounds, struct kvs_bytes key);
+
 void bounds_done(struct bounds *bounds);
 
 #endif

@@ -91,6 +91,7 @@ struct command_ctx {
     struct kvs *const *spaces; /* KVS_SPACES handles */
     struct kvs *db;            /* of the client's SELECTed space; SELECT inside EXEC changes it */
     struct kvs_txn *txn;       /* begun; all reads and writes of data go through it … */
+    const struct kvs_snapshot *snapshot; /* direct reads are at this version; NULL: the newest */
     bool may_wait;             /* … except direct reads of read-only fast paths, which obey this */
     bool in_exec;              /* part of a transaction */
     int64_t now_ms;            /* fixed at the start */

@@ -54,6 +54,7 @@ static void info_fill(struct data_info *info, const struct kvs_entry *entry)
         .found = true,
         .value_bytes = entry->value_bytes,
         .expire_ms = entry->expire_ms,
+        .version = entry->version,
         .type = data_type_name(entry),
     };
 }

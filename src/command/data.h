@@ -37,6 +37,7 @@ struct data_info {
     bool found;
     uint64_t value_bytes;
     int64_t expire_ms; /* 0: never */
+    uint64_t version;  /* 0: not found, or set by the transaction itself */
     const char *type;  /* "string"; "none" when not found */
 };
 

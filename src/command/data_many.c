@@ -48,7 +48,7 @@ static void many_done(struct many *many)
 static enum kvs_status many_visit(struct command_ctx *ctx, struct many *many, size_t first,
                                   kvs_visit_fn *visit)
 {
-    struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
+    struct kvs_read read = command_read(ctx);
     uint64_t position = 0;
     enum kvs_status status =
         kvs_multi_visit(ctx->db, &read, many->count, &ctx->request->args[first], visit, many->args,

@@ -13,6 +13,11 @@
 static const struct command_docs rows[] = {
     { .name = "APPEND", .key_flags = "RW insert", .arguments = "key key@0,value string" },
     { .name = "AUTH", .arguments = "username string^6.0.0?,password string" },
+    { .name = "BATCH",
+      .key_flags = "RW access update",
+      .arguments = "step block*(what oneof(if pure-token=IF,ifversion pure-token=IFVERSION,set "
+                   "pure-token=SET,pexpire pure-token=PEXPIRE,incrby pure-token=INCRBY,del "
+                   "pure-token=DEL),key key@0,argument string)" },
     { .name = "BGSAVE", .arguments = "schedule pure-token=SCHEDULE^3.2.2?" },
     { .name = "BITCOUNT",
       .key_flags = "RO access",
@@ -37,9 +42,13 @@ static const struct command_docs rows[] = {
       .key_flags = "RO access",
       .arguments = "key key@0,bit integer,index block?(start integer,end_index block?(end "
                    "integer,index_unit oneof^7.0.0?(byte pure-token=BYTE,bit pure-token=BIT)))" },
+    { .name = "CAD",
+      .key_flags = "RW access delete",
+      .arguments = "key key@0,expectation oneof(expected string,version integer=VERSION)" },
     { .name = "CAS",
       .key_flags = "RW access update",
-      .arguments = "key key@0,expected string,new string" },
+      .arguments =
+          "key key@0,expectation oneof(expected string,version integer=VERSION),new string" },
     { .name = "CLIENT|INFO", .tips = "nondeterministic_output" },
     { .name = "CLIENT|KILL",
       .arguments =
@@ -89,8 +98,8 @@ static const struct command_docs rows[] = {
       .key_flags = "RM delete",
       .tips = "request_policy:multi_shard,response_policy:agg_sum",
       .arguments = "key key@0*" },
-    { .name = "DELPREFIX", .arguments = "prefix string" },
-    { .name = "DELRANGE", .arguments = "start string,end string" },
+    { .name = "DELPREFIX", .arguments = "prefix string,nocount pure-token=NOCOUNT?" },
+    { .name = "DELRANGE", .arguments = "start string,end string,nocount pure-token=NOCOUNT?" },
     { .name = "DUMP",
       .key_flags = "RO access",
       .tips = "nondeterministic_output",
@@ -133,6 +142,7 @@ static const struct command_docs rows[] = {
       .doc_flags = "deprecated",
       .deprecated_since = "6.2.0",
       .replaced_by = "`SET key value GET`" },
+    { .name = "GETV", .key_flags = "RO access", .arguments = "key key@0" },
     { .name = "HELLO",
       .arguments = "arguments block?(protover integer,username_password block=AUTH?(username "
                    "string,password string),clientname string=SETNAME?)" },
@@ -206,7 +216,7 @@ static const struct command_docs rows[] = {
       .arguments = "message string?" },
     { .name = "PREFIX",
       .arguments = "prefix string,rev pure-token=REV?,count integer=LIMIT?,what oneof?(keys "
-                   "pure-token=KEYS,values pure-token=VALUES)" },
+                   "pure-token=KEYS,values pure-token=VALUES),cursor string=CURSOR?" },
     { .name = "PSETEX",
       .key_flags = "OW update",
       .arguments = "key key@0,milliseconds integer,value string" },
@@ -217,7 +227,7 @@ static const struct command_docs rows[] = {
     { .name = "RANDOMKEY", .tips = "request_policy:all_shards,nondeterministic_output" },
     { .name = "RANGE",
       .arguments = "start string,end string,rev pure-token=REV?,count integer=LIMIT?,what "
-                   "oneof?(keys pure-token=KEYS,values pure-token=VALUES)" },
+                   "oneof?(keys pure-token=KEYS,values pure-token=VALUES),cursor string=CURSOR?" },
     { .name = "RENAME",
       .key_flags = "RW access delete;OW update",
       .arguments = "key key@0,newkey key@1" },
@@ -256,6 +266,9 @@ static const struct command_docs rows[] = {
       .arguments =
           "nosave_save oneof?(nosave pure-token=NOSAVE,save pure-token=SAVE),now "
           "pure-token=NOW^7.0.0?,force pure-token=FORCE^7.0.0?,abort pure-token=ABORT^7.0.0?" },
+    { .name = "SNAPSHOT|CLOSE", .arguments = "snapshot integer" },
+    { .name = "SNAPSHOT|OPEN", .arguments = "seconds integer=EX?" },
+    { .name = "SNAPSHOT|READ", .arguments = "snapshot integer,command string,arg string?*" },
     { .name = "SORT",
       .key_flags = "RO access;?RO access;?OW update",
       .key_notes = ";of BY and GET: named by what is sorted;of STORE, anywhere among the options",

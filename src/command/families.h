@@ -25,7 +25,11 @@ command_fn cmd_copy, cmd_del, cmd_exists, cmd_expire, cmd_expireat, cmd_expireti
     cmd_scan, cmd_touch, cmd_ttl, cmd_type, cmd_unlink;
 
 /* ordered.c */
-command_fn cmd_cas, cmd_countprefix, cmd_delprefix, cmd_delrange, cmd_prefix, cmd_range;
+command_fn cmd_countprefix, cmd_delprefix, cmd_delrange, cmd_prefix, cmd_range;
+
+/* conditional.c, snapshot.c */
+command_fn cmd_batch, cmd_cad, cmd_cas, cmd_getv, cmd_snapshot_close, cmd_snapshot_help,
+    cmd_snapshot_open, cmd_snapshot_read;
 
 /* transaction.c */
 command_fn cmd_discard, cmd_exec, cmd_multi, cmd_unwatch, cmd_watch;
@@ -70,6 +74,16 @@ KVS_MUST_CHECK enum kvs_status command_reader(struct command_ctx *ctx, struct kv
  */
 KVS_MUST_CHECK enum kvs_status command_set_one(struct command_ctx *ctx, struct kvs_bytes key,
                                                struct kvs_bytes value, int64_t expire_ms);
+
+/* How this command reads past the transaction: the newest version, or that of SNAPSHOT READ. */
+static inline struct kvs_read command_read(const struct command_ctx *ctx)
+{
+    return (struct kvs_read){
+        .snapshot = ctx->snapshot,
+        .no_block = !ctx->may_wait,
+        .park = true,
+    };
+}
 
 /* Argument @i; and whether it is @word, in any case. */
 static inline struct kvs_bytes command_arg(const struct command_ctx *ctx, size_t i)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct client;
+struct kvs_snapshot;
 
 typedef void host_setting_fn(void *ctx, const char *name, const char *value);
 
@@ -69,6 +70,13 @@ struct host {
     /* SCAN cursors: a bounded, expiring table of positions (the last key returned). open: a new number below 2^63. */
     uint64_t (*cursor_open)(void *ctx, unsigned space, struct kvs_bytes last_key);
     bool (*cursor_find)(void *ctx, uint64_t cursor, unsigned space, struct buf *ret_last_key);
+
+    /* SNAPSHOT: a bounded table of versions to read at, each with a time to live. open: 0 when there are too many, or memory is missing.
+     * use: lends the snapshot until snapshot_release(), NULL: there is none of that number. close: false likewise. */
+    uint64_t (*snapshot_open)(void *ctx, int64_t ttl_s);
+    const struct kvs_snapshot *(*snapshot_use)(void *ctx, uint64_t id);
+    void (*snapshot_release)(void *ctx, uint64_t id);
+    bool (*snapshot_close)(void *ctx, uint64_t id);
 
     /* SHUTDOWN; the reply is not sent. @save false: NOSAVE (everything acknowledged is durable either way). */
     void (*shutdown)(void *ctx, bool save, bool force);

@@ -174,7 +174,7 @@ static void reply_ratio(struct reply *reply, const char *name, uint64_t part, ui
 static enum kvs_status count_keys(struct command_ctx *ctx, uint64_t *ret)
 {
     *ret = 0;
-    struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
+    struct kvs_read read = command_read(ctx);
     enum kvs_status status = KVS_OK;
     for (unsigned space = 0; space < KVS_SPACES && status == KVS_OK; space++) {
         uint64_t count;

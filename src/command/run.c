@@ -334,7 +334,7 @@ enum kvs_status command_visit(struct command_ctx *ctx, struct kvs_bytes key, kvs
     if (ctx->txn != NULL)
         return kvs_txn_visit(ctx->txn, ctx->db, key, visit, arg);
     ctx->direct = true;
-    struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
+    struct kvs_read read = command_read(ctx);
     uint64_t position = 0;
     enum kvs_status status = kvs_visit(ctx->db, &read, key, visit, arg, &position);
     if (position > ctx->position)
@@ -348,7 +348,7 @@ enum kvs_status command_reader(struct command_ctx *ctx, struct kvs_bytes key,
     if (ctx->txn != NULL)
         return kvs_txn_reader(ctx->txn, ctx->db, key, ret_entry, ret);
     ctx->direct = true;
-    struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
+    struct kvs_read read = command_read(ctx);
     uint64_t position = 0;
     enum kvs_status status = kvs_reader_open(ctx->db, &read, key, ret_entry, &position, ret);
     if (position > ctx->position)

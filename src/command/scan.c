@@ -308,7 +308,7 @@ enum kvs_status cmd_randomkey(struct command_ctx *ctx)
 {
     if (ctx->txn != NULL)
         return random_in_txn(ctx);
-    struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
+    struct kvs_read read = command_read(ctx);
     uint64_t position = 0;
     enum kvs_status status =
         kvs_sample(ctx->db, &read, random_number(ctx), reply_key, ctx->reply, &position);

@@ -297,7 +297,7 @@ enum kvs_status cmd_dbsize(struct command_ctx *ctx)
     if (ctx->in_exec) {
         status = kvs_txn_count(ctx->txn, ctx->db, &count);
     } else {
-        struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
+        struct kvs_read read = command_read(ctx);
         bool exact;
         status = kvs_count(ctx->db, &read, NULL, &count, &exact, &ctx->position);
     }

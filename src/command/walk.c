@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/fail.h"
 #include "command/data.h"
+#include "command/families.h"
 
 enum kvs_status walk_open(struct command_ctx *ctx, const struct bounds *bounds, bool reverse,
                           struct walk *ret)
@@ -21,7 +22,7 @@ enum kvs_status walk_open(struct command_ctx *ctx, const struct bounds *bounds, 
         return kvs_txn_iterator_open(ctx->txn, ctx->db, &bounds->range, reverse,
                                      &ret->txn_iterator);
     ctx->direct = true;
-    struct kvs_read read = { .no_block = !ctx->may_wait, .park = true };
+    struct kvs_read read = command_read(ctx);
     return kvs_iterator_open(ctx->db, &read, &bounds->range, reverse, &ret->iterator);
 }
 
@@ -170,6 +171,19 @@ static void close_readers(struct harvest *harvest, size_t off)
     while (next_element(harvest, &off, &element))
         if (element.reader != NULL)
             kvs_reader_close(harvest->ctx->db, element.reader);
+}
+
+struct harvest_mark harvest_mark(const struct harvest *harvest)
+{
+    return (struct harvest_mark){ harvest->elements.len, harvest->bytes, harvest->count };
+}
+
+void harvest_rewind(struct harvest *harvest, struct harvest_mark mark)
+{
+    close_readers(harvest, mark.len);
+    buf_truncate(&harvest->elements, mark.len);
+    harvest->bytes = mark.bytes;
+    harvest->count = mark.count;
 }
 
 enum kvs_status harvest_reply(struct harvest *harvest)

@@ -58,6 +58,15 @@ KVS_MUST_CHECK enum kvs_status harvest_bytes(struct harvest *harvest, struct kvs
 KVS_MUST_CHECK enum kvs_status harvest_value(struct harvest *harvest, const struct walk *walk,
                                              const struct kvs_entry *entry);
 
+/* How far the harvest has come, and back to there: what was added since is dropped. */
+struct harvest_mark {
+    size_t len;
+    uint64_t bytes;
+    size_t count;
+};
+struct harvest_mark harvest_mark(const struct harvest *harvest);
+void harvest_rewind(struct harvest *harvest, struct harvest_mark mark);
+
 /* Answers the array; the harvest is empty then. */
 KVS_MUST_CHECK enum kvs_status harvest_reply(struct harvest *harvest);
 

@@ -119,6 +119,29 @@ static uint64_t host_cursor_open(void *ctx, unsigned space, struct kvs_bytes las
     return cursors_open(server->cursors, space, last_key);
 }
 
+static uint64_t host_snapshot_open(void *ctx, int64_t ttl_s)
+{
+    struct server *server = ctx;
+    return snapshots_open(server->snapshots, server->spaces[0], ttl_s);
+}
+
+static const struct kvs_snapshot *host_snapshot_use(void *ctx, uint64_t id)
+{
+    return snapshots_use(((struct server *)ctx)->snapshots, id);
+}
+
+static void host_snapshot_release(void *ctx, uint64_t id)
+{
+    struct server *server = ctx;
+    snapshots_release(server->snapshots, server->spaces[0], id);
+}
+
+static bool host_snapshot_close(void *ctx, uint64_t id)
+{
+    struct server *server = ctx;
+    return snapshots_close(server->snapshots, server->spaces[0], id);
+}
+
 static bool host_cursor_find(void *ctx, uint64_t cursor, unsigned space, struct buf *ret_last_key)
 {
     struct server *server = ctx;
@@ -192,6 +215,10 @@ void host_init(struct server *server)
         .client_text = host_client_text,
         .cursor_open = host_cursor_open,
         .cursor_find = host_cursor_find,
+        .snapshot_open = host_snapshot_open,
+        .snapshot_use = host_snapshot_use,
+        .snapshot_release = host_snapshot_release,
+        .snapshot_close = host_snapshot_close,
         .shutdown = host_shutdown,
         .background_save = host_background_save,
         .last_save_s = host_last_save_s,

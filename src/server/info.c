@@ -259,6 +259,8 @@ static void print_kvs(struct server *server, struct buf *out)
         ",remove_range=%d,durable_ack=%d,exact_count=%d,local_files=%d,shared=%d,may_block=%d\r\n",
         can->remove_range, can->durable_ack, can->exact_count, can->local_files, can->shared,
         can->may_block);
+    buf_printf(out, "snapshots_open:%u\r\nsnapshots_max:%d\r\n", snapshots_count(server->snapshots),
+               SNAPSHOTS_MAX);
     buf_printf(out,
                "position_visible:%" PRIu64 "\r\nposition_written:%" PRIu64
                "\r\nposition_durable:%" PRIu64 "\r\n",

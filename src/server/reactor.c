@@ -151,7 +151,7 @@ static bool after_turn(void *ctx)
         /* relaxed: a callback that still sees 1 posts a task for nothing */
         atomic_store_explicit(&reactor->wants_progress, 0, memory_order_relaxed);
     free_dead(reactor);
-    if (reactor->session_count == 0)
+    if (reactor->session_count == 0 && snapshots_count(reactor->server->snapshots) == 0)
         loop_timer_cancel(reactor->loop, &reactor->tick);
     if (reactor->stopping && reactor->session_count == 0)
         loop_stop(reactor->loop);
@@ -175,7 +175,8 @@ static void tick(struct timer *timer)
 
     if (reactor->out.capacity > KEEP_BYTES)
         buf_done(&reactor->out);
-    if (reactor->session_count != 0)
+    unsigned snapshots = snapshots_expire(reactor->server->snapshots, reactor->server->spaces[0]);
+    if (reactor->session_count != 0 || snapshots != 0)
         loop_timer_set(reactor->loop, timer, SECOND_NS);
 }
 

@@ -400,6 +400,9 @@ static enum kvs_status init_parts(struct server *server)
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->wake_fd < 0)
         return fail(KVS_IO, errno, "eventfd");
+    enum kvs_status status = snapshots_new(server->clock, &server->snapshots);
+    if (status != KVS_OK)
+        return status;
     return cursors_new(server->clock, CURSORS_MAX, CURSORS_BYTES_MAX, &server->cursors);
 }
 
@@ -606,6 +609,7 @@ enum kvs_status server_close(struct server *server)
     for (unsigned i = 0; i < server->reactor_count; i++)
         reactor_done(&server->reactors[i]);
     free(server->reactors);
+    snapshots_free(server->snapshots, server->spaces[0]);
     enum kvs_status status = close_store(server);
     cursors_free(server->cursors);
     error_stats_done(&server->errors);

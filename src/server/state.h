@@ -18,6 +18,7 @@
 #include "server/cursors.h"
 #include "server/reactor.h"
 #include "server/registry.h"
+#include "server/snapshots.h"
 #include "server/stats.h"
 #include "server/trace.h"
 
@@ -35,6 +36,7 @@ struct server {
     bool exposed; /* listens beyond loopback */
     struct registry registry;
     struct cursors *cursors;
+    struct snapshots *snapshots;
     struct error_stats errors;
 
     unsigned next_reactor; /* of the accepting loop */

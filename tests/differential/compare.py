@@ -67,7 +67,7 @@ def encoding(args, a, b, slack):
     if args[1].upper() == b"REFCOUNT":
         return is_number(a) and is_number(b) and {a[1], b[1]} <= {b"1", b"2", b"2147483647"}
     if args[1].upper() == b"IDLETIME":
-        return near(a, b, slack.ms // 1000 + 1)
+        return is_number(a) and b[1] == b"0"
     return False
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs README.md: every console block against a server started for it, and the C example against the built library; and the
+"""Runs README.md and docs/ordered-keys.md: every console block against a server started for it, and the C example against the built library; and the
 C examples of docs/client.md, against a server.
 
 A console block is lines `$ command` followed by what it prints. Port 4000 is replaced by a free one, build/bin by the
@@ -144,6 +144,8 @@ def main():
         failures.append("README.md has no console or C blocks")
     run_console(text, failures)
     run_readme_example(text, failures)
+    with open(os.path.join(SOURCE, "docs", "ordered-keys.md")) as f:
+        run_console(f.read(), failures)
     with open(os.path.join(SOURCE, "docs", "client.md")) as f:
         run_client_examples(f.read(), failures)
     for failure in failures:
