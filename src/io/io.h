@@ -46,6 +46,14 @@ struct io_ops {
     /* Reserves disk space for [off, off + len) without changing what reads return; the size grows to off + len. */
     enum kvs_status (*allocate)(struct io_file *file, uint64_t off, uint64_t len);
 
+    /* Makes [0, len) of the file, all of it written before, memory that is shared with the system, for store(). KVS_IO: this
+     * file system cannot promise that storing never runs out of space. Once for a file, before it is used by several threads. */
+    enum kvs_status (*map)(struct io_file *file, uint64_t len);
+
+    /* Puts @len bytes at @off of what is mapped: as write() does, but for the price of a copy, and it never fails. What was stored
+     * survives the end of the process, and is durable after sync(). */
+    void (*store)(struct io_file *file, uint64_t off, const void *buf, size_t len);
+
     enum kvs_status (*size)(struct io_file *file, uint64_t *ret_bytes);
 
     enum kvs_status (*rename)(struct io *io, const char *from,
@@ -83,6 +91,9 @@ struct io *io_memory_new(void);
 /* Power cut: what is not durable is lost (@keep_seed 0) or survives in part (writes kept, dropped or torn by that seed; names
  * changed or not). The disk is on again afterwards. Open files of before stay valid objects whose calls all fail. */
 void io_memory_crash(struct io *memory, uint64_t keep_seed);
+/* The end of the process (kill -9): everything that was written or stored stays as it was, durable or not. The disk is on again
+ * afterwards if it was off, files of before are dead and their locks gone. */
+void io_memory_kill(struct io *memory);
 /* Bytes the simulated disk may hold before it answers KVS_DISK_FULL; 0: no limit. */
 void io_memory_set_capacity(struct io *memory, uint64_t bytes);
 /* Calls that changed something or synced so far. */

@@ -5,7 +5,7 @@
  * once. Kinds of calls, for counting only some of them:
  *
  *     IO_FAULT_OPEN    open, lock              IO_FAULT_SYNC    sync, sync_dir
- *     IO_FAULT_READ    read, size, list        IO_FAULT_SPACE   allocate, free_space
+ *     IO_FAULT_READ    read, size, list        IO_FAULT_SPACE   allocate, map, free_space
  *     IO_FAULT_WRITE   write                   IO_FAULT_NAME    rename, unlink, link, make_dir
  *
  * Threads: any; the lock is held for counting, never during a call to the other io.
@@ -152,6 +152,19 @@ static enum kvs_status fault_allocate(struct io_file *base, uint64_t off, uint64
     return status == KVS_OK ? file->inner->ops->allocate(file->inner, off, len) : status;
 }
 
+static enum kvs_status fault_map(struct io_file *base, uint64_t len)
+{
+    struct fault_file *file = fault_file(base);
+    enum kvs_status status = pass(file->fault, IO_FAULT_SPACE, "map");
+    return status == KVS_OK ? file->inner->ops->map(file->inner, len) : status;
+}
+
+static void fault_store(struct io_file *base, uint64_t off, const void *buf, size_t len)
+{
+    const struct fault_file *file = fault_file(base);
+    file->inner->ops->store(file->inner, off, buf, len);
+}
+
 static enum kvs_status fault_size(struct io_file *base, uint64_t *ret_bytes)
 {
     struct fault_file *file = fault_file(base);
@@ -224,6 +237,8 @@ static const struct io_ops fault_ops = {
     .write = fault_write,
     .sync = fault_sync,
     .allocate = fault_allocate,
+    .map = fault_map,
+    .store = fault_store,
     .size = fault_size,
     .rename = fault_rename,
     .unlink = fault_unlink,

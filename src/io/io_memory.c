@@ -4,7 +4,8 @@
  * Two images of everything: what was written, which all calls see, and what is durable. A file's data and size become
  * durable by its sync, a name (made, linked, renamed, removed) by the sync of its directory; neither implies the other.
  * A power cut leaves the durable image and, with a seed, any selection of the rest: writes whole, torn or lost, names
- * changed or not, all independently, which is more than real file systems do and all that POSIX promises.
+ * changed or not, all independently, which is more than real file systems do and all that POSIX promises. What was stored into
+ * a mapped file is like a write that nobody has asked to keep: the process may end and it stays, the power may not.
  *
  * Power goes off by itself right before a chosen call (io_memory_crash_at) or when told (io_memory_power_off). From then on
  * every call fails, so that the store on top can be closed without touching the disk, until io_memory_crash() decides what
@@ -374,6 +375,32 @@ static enum kvs_status memory_allocate(struct io_file *base, uint64_t off, uint6
     return status;
 }
 
+static enum kvs_status memory_map(struct io_file *base, uint64_t len)
+{
+    struct memory_file *file = memory_file(base);
+    mutex_lock(&file->memory->mu);
+    enum kvs_status status = count_call(file->memory, "map", file->path);
+    if (status == KVS_OK)
+        status = check_writable(file, "map", 0, len);
+    if (status == KVS_OK && file->inode->written.len < len)
+        status = fail(KVS_IO, EINVAL, "map %" PRIu64 " bytes of %s", len, file->path);
+    if (status == KVS_OK)
+        status = inode_map(file->inode, len);
+    mutex_unlock(&file->memory->mu);
+    return status;
+}
+
+/* Without power, nothing happens: the machine that would notice is off. */
+static void memory_store(struct io_file *base, uint64_t off, const void *buf, size_t len)
+{
+    struct memory_file *file = memory_file(base);
+    mutex_lock(&file->memory->mu);
+    if (count_call(file->memory, "store", file->path) == KVS_OK &&
+        check_file(file, "store") == KVS_OK)
+        inode_store(file->inode, off, buf, len);
+    mutex_unlock(&file->memory->mu);
+}
+
 static enum kvs_status memory_size(struct io_file *base, uint64_t *ret_bytes)
 {
     struct memory_file *file = memory_file(base);
@@ -585,6 +612,8 @@ static const struct io_ops memory_ops = {
     .write = memory_write,
     .sync = memory_sync,
     .allocate = memory_allocate,
+    .map = memory_map,
+    .store = memory_store,
     .size = memory_size,
     .rename = memory_rename,
     .unlink = memory_unlink,
@@ -626,6 +655,26 @@ void io_memory_crash(struct io *io, uint64_t keep_seed)
             continue; /* met already under another name */
         inode->crashes = memory->crashes;
         inode_crash(inode, random);
+        memory->used_bytes += inode->written.len;
+    }
+    memory->is_off = false;
+    memory->crash_at = 0;
+    mutex_unlock(&memory->mu);
+}
+
+void io_memory_kill(struct io *io)
+{
+    struct memory *memory = memory_of(io);
+    mutex_lock(&memory->mu);
+    memory->crashes++;
+    memory->used_bytes = 0;
+    for (size_t i = 0; i < memory->names.now.count; i++) {
+        struct inode *inode = memory->names.now.names[i].inode;
+        if (inode->crashes == memory->crashes)
+            continue; /* met already under another name */
+        inode->crashes = memory->crashes;
+        inode->locked = false;
+        inode->open_count = 0;
         memory->used_bytes += inode->written.len;
     }
     memory->is_off = false;

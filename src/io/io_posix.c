@@ -10,15 +10,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/fail.h"
 #include "io/io.h"
 
@@ -30,6 +34,8 @@ enum {
 struct posix_file {
     struct io_file file;
     int fd;
+    void *map; /* NULL: not mapped */
+    size_t map_bytes;
     char path[]; /* for error texts */
 };
 
@@ -62,6 +68,8 @@ static enum kvs_status open_fd(const char *path, int flags, struct posix_file **
     if (file == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "open %s", path);
     file->file.ops = &posix_ops;
+    file->map = NULL;
+    file->map_bytes = 0;
     memcpy(file->path, path, path_bytes);
     do {
         file->fd = open(path, flags | O_CLOEXEC, FILE_MODE);
@@ -96,6 +104,8 @@ static void posix_close(struct io_file *base)
     struct posix_file *file = posix_file(base);
     /* What close() could still report concerns data that nobody synced, and so nobody was promised. */
     (void)close(file->fd);
+    if (file->map != NULL)
+        CHECK(munmap(file->map, file->map_bytes) == 0);
     free(file);
 }
 
@@ -184,6 +194,47 @@ static enum kvs_status posix_allocate(struct io_file *base, uint64_t off, uint64
                         len, off, file->path);
     }
     return KVS_OK;
+}
+
+/* File systems that write a block where it lies: a page of written blocks that becomes dirty needs no space. Elsewhere (copy on
+ * write, over the network) it may, and then the processor stops the process in the middle of a store. */
+static bool writes_in_place(int fd)
+{
+    struct statfs info;
+    if (fstatfs(fd, &info) != 0)
+        return false;
+    switch ((unsigned long)info.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum kvs_status posix_map(struct io_file *base, uint64_t len)
+{
+    struct posix_file *file = posix_file(base);
+    struct stat info;
+    if (fstat(file->fd, &info) != 0)
+        return fail(status_of(errno), errno, "size of %s", file->path);
+    if (file->map != NULL || (uint64_t)info.st_size < len || !writes_in_place(file->fd))
+        return fail(KVS_IO, EOPNOTSUPP, "map %" PRIu64 " bytes of %s", len, file->path);
+    void *map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file->fd, 0);
+    if (map == MAP_FAILED)
+        return fail(status_of(errno), errno, "map %" PRIu64 " bytes of %s", len, file->path);
+    (void)mlock(map, len); /* a hint: then it is never read back from the disk */
+    file->map = map;
+    file->map_bytes = len;
+    return KVS_OK;
+}
+
+static void posix_store(struct io_file *base, uint64_t off, const void *buf, size_t len)
+{
+    struct posix_file *file = posix_file(base);
+    CHECK(off <= file->map_bytes && len <= file->map_bytes - off);
+    memcpy((char *)file->map + off, buf, len);
 }
 
 static enum kvs_status posix_size(struct io_file *base, uint64_t *ret_bytes)
@@ -393,6 +444,8 @@ static const struct io_ops posix_ops = {
     .write = posix_write,
     .sync = posix_sync,
     .allocate = posix_allocate,
+    .map = posix_map,
+    .store = posix_store,
     .size = posix_size,
     .rename = posix_rename,
     .unlink = posix_unlink,

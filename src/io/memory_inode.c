@@ -1,7 +1,8 @@
 /*
  * memory_inode.c - a file of the simulated disk.
  *
- * Invariant: applying all changes in order to `durable` gives `written`.
+ * Invariant: applying all changes in order to `durable` gives `written`, but for the pages that are mapped: these may differ in any
+ * way, and each of them reaches the disk when it likes.
  */
 #include "io/memory_inode.h"
 
@@ -12,6 +13,10 @@
 
 #include "base/check.h"
 #include "base/fail.h"
+
+enum {
+    MEMORY_PAGE_BYTES = 4096
+};
 
 struct inode *inode_new(void)
 {
@@ -117,6 +122,20 @@ enum kvs_status inode_grow(struct inode *inode, uint64_t bytes)
     return KVS_OK;
 }
 
+enum kvs_status inode_map(struct inode *inode, uint64_t bytes)
+{
+    enum kvs_status status = image_reserve(&inode->durable, bytes);
+    if (status == KVS_OK && inode->mapped_bytes < bytes)
+        inode->mapped_bytes = bytes;
+    return status;
+}
+
+void inode_store(struct inode *inode, uint64_t off, const void *data, size_t len)
+{
+    CHECK(off <= inode->mapped_bytes && len <= inode->mapped_bytes - off);
+    image_apply(&inode->written, off, data, len);
+}
+
 enum kvs_status inode_sync(struct inode *inode)
 {
     enum kvs_status status = image_reserve(&inode->durable, inode->written.len);
@@ -127,6 +146,8 @@ enum kvs_status inode_sync(struct inode *inode)
         image_apply(&inode->durable, change->off, change->data, change->len);
     }
     forget_changes(inode);
+    if (inode->mapped_bytes > 0)
+        image_apply(&inode->durable, 0, inode->written.data, (size_t)inode->mapped_bytes);
     return KVS_OK;
 }
 
@@ -172,6 +193,34 @@ static void survive(struct image *image, const struct change *change, struct ran
     } /* else it is lost */
 }
 
+/* Each mapped page as it was at some time: the beginning of what was stored into it, or its pieces in any order. */
+static void survive_pages(struct inode *inode, struct random *random)
+{
+    size_t end =
+        inode->written.len < inode->mapped_bytes ? inode->written.len : (size_t)inode->mapped_bytes;
+    uint64_t fate = random_below(random, 4); /* of most pages */
+    for (size_t off = 0; off < end; off += MEMORY_PAGE_BYTES) {
+        size_t len = end - off < MEMORY_PAGE_BYTES ? end - off : MEMORY_PAGE_BYTES;
+        if (inode->durable.len >= off + len &&
+            memcmp(inode->durable.data + off, inode->written.data + off, len) == 0)
+            continue;
+        struct change page = { off, len, inode->written.data + off };
+        switch (random_below(random, 4) == 0 ? random_below(random, 4) : fate) {
+        case 0:
+            break;
+        case 1:
+            keep_prefix(&inode->durable, &page, random);
+            break;
+        case 2:
+            keep_pieces(&inode->durable, &page, 512, random);
+            break;
+        default:
+            image_apply(&inode->durable, off, page.data, len);
+            break;
+        }
+    }
+}
+
 /* What is left is what a machine that starts again reads from its disk: written and durable are the same. */
 void inode_crash(struct inode *inode, struct random *random)
 {
@@ -179,7 +228,9 @@ void inode_crash(struct inode *inode, struct random *random)
         CHECK(image_reserve(&inode->durable, inode->written.len) == KVS_OK);
         for (size_t i = 0; i < inode->change_count; i++)
             survive(&inode->durable, &inode->changes[i], random);
+        survive_pages(inode, random);
     }
+    inode->mapped_bytes = 0;
     forget_changes(inode);
     inode->locked = false;
     inode->open_count = 0; /* files opened before are dead */

@@ -35,6 +35,7 @@ struct inode {
     bool locked;
     struct image written;
     struct image durable;
+    uint64_t mapped_bytes; /* so much from the start is stored to without a change being noted */
     struct change *changes;
     size_t change_count;
     size_t change_capacity;
@@ -48,6 +49,10 @@ void inode_unref(struct inode *inode); /* NULL is allowed */
 KVS_MUST_CHECK enum kvs_status inode_write(struct inode *inode, uint64_t off, const void *data,
                                            size_t len);
 KVS_MUST_CHECK enum kvs_status inode_grow(struct inode *inode, uint64_t bytes);
+
+/* [0, bytes), which is written, is stored to from now on. */
+KVS_MUST_CHECK enum kvs_status inode_map(struct inode *inode, uint64_t bytes);
+void inode_store(struct inode *inode, uint64_t off, const void *data, size_t len);
 
 static inline bool inode_is_used(const struct inode *inode)
 {

@@ -137,6 +137,7 @@ void append_seal_group(struct log *log)
     };
     log->chain = group_header_encode(&header, active->seed, log->group_off,
                                      active->frame->data + log->group_off);
+    stage_seal(log);
     log->group_off = log->tail_off;
     log->tail_off += GROUP_HEADER_BYTES;
     log->placed_off = log->tail_off;
@@ -157,6 +158,8 @@ void append_activate(struct log *log, struct segment *segment)
     atomic_fetch_add_explicit(&segment->refs, 1, memory_order_relaxed);
     if (log->commit_head == NULL)
         log->commit_head = segment;
+    if (log->write_head == NULL)
+        log->write_head = segment;
     if (extent_get(&segment->end) == SEGMENT_HEADER_BYTES) { /* else it is continued */
         segment->start_chain = log->chain;
         segment->chain_known = true;
@@ -188,6 +191,9 @@ static enum obstacle obstacle_to(struct log *log, size_t bytes) REQUIRES(&log->a
         append_activate(log, log->next); /* an empty one that is too small is left behind, empty */
         log->next = NULL;
     }
+    if (!stage_has_room(log, bytes,
+                        log->active->header.base + log->tail_off + bytes + GROUP_HEADER_BYTES))
+        return NO_TAIL;
     if (log->tail_off + bytes + GROUP_HEADER_BYTES > extent_get(&log->active->allocated))
         return NO_SPACE;
     return CLEAR;
@@ -228,6 +234,7 @@ static enum kvs_status first_append(struct log *log) REQUIRES(&log->manifest_mu)
     /* relaxed: under manifest_mu, and group headers come after. Should the manifest fail now, a number too high is no harm. */
     atomic_fetch_add_explicit(&log->session, 1, memory_order_relaxed);
     log->session_begun = true;
+    stage_open(log);
     enum kvs_status status = count == 0 ? KVS_OK : segments_drop(log, empty, count);
     free(empty);
     return status;
@@ -390,6 +397,7 @@ void log_append_publish(struct log *log) NO_THREAD_SAFETY_ANALYSIS
 {
     struct segment *active = log->active;
     CHECK(log->placed_off > log->tail_off);
+    stage_batch(log, log->tail_off, log->placed_off);
     segment_note_versions(active, log->placed_version, log->placed_version);
     stat_add(&log->unwritten_bytes, log->placed_off - log->tail_off);
     log->tail_off = log->placed_off;

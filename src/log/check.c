@@ -218,6 +218,9 @@ enum kvs_status log_check(const struct log_config *config, kvs_report_fn *report
     status = log_load_manifest(check.log);
     if (status == KVS_OK)
         status = log_remove_leftovers(check.log); /* reading only: looks at them */
+    if (status == KVS_OK)
+        status = stage_load(check.log);
+    check.log->opening = true; /* each segment with what was staged of it */
     if (status != KVS_OK) {
         char text[FAIL_TEXT_BYTES];
         fail_save(text);

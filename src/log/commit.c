@@ -57,6 +57,7 @@ static void leader_give(struct log *log)
 /* What one round covers: the main segments first..last, the last one up to last_to. */
 struct round {
     struct segment *first;
+    struct segment *first_unwritten;
     struct segment *last;
     uint64_t last_to;
 };
@@ -70,15 +71,17 @@ static bool round_begin(struct log *log, struct round *ret)
 {
     mutex_lock(&log->append_mu);
     append_seal_group(log);
-    *ret =
-        (struct round){ .first = log->commit_head, .last = log->active, .last_to = log->group_off };
+    *ret = (struct round){ .first = log->commit_head,
+                           .first_unwritten = log->write_head,
+                           .last = log->active,
+                           .last_to = log->group_off };
     mutex_unlock(&log->append_mu);
     return ret->last != NULL;
 }
 
 static enum kvs_status round_write(struct log *log, const struct round *round)
 {
-    for (struct segment *segment = round->first;; segment = segment->commit_next) {
+    for (struct segment *segment = round->first_unwritten;; segment = segment->commit_next) {
         uint64_t from = extent_get(&segment->written);
         uint64_t to = round_end_of(round, segment);
         if (from < to) {
@@ -95,8 +98,12 @@ static enum kvs_status round_write(struct log *log, const struct round *round)
             atomic_store_explicit(&log->written, segment->header.base + to, memory_order_release);
         }
         if (segment == round->last)
-            return KVS_OK;
+            break;
     }
+    mutex_lock(&log->append_mu);
+    log->write_head = round->last;
+    mutex_unlock(&log->append_mu);
+    return KVS_OK;
 }
 
 static enum kvs_status round_sync(struct log *log, const struct round *round)
@@ -186,9 +193,18 @@ bool commit_try_lead(struct log *log, bool sync)
 
 /* ---- Waiting and asking ---- */
 
-uint64_t log_written(struct log *log)
+/* In the segments. */
+static uint64_t segments_written(struct log *log)
 {
     return atomic_load_explicit(&log->written, memory_order_acquire); /* pairs with: round_write */
+}
+
+uint64_t log_written(struct log *log)
+{
+    uint64_t written = segments_written(log);
+    uint64_t staged =
+        atomic_load_explicit(&log->staged, memory_order_acquire); /* pairs with: stage_batch */
+    return staged > written ? staged : written;
 }
 
 uint64_t log_durable(struct log *log)
@@ -256,7 +272,8 @@ void commit_note_published(struct log *log)
     if (!log->background)
         return;
     /* relaxed: a bound, and a hint; the committer looks at the real state under the lock. */
-    if (atomic_load_explicit(&log->unwritten_bytes, memory_order_relaxed) >= WRITE_BYTES)
+    if (atomic_load_explicit(&log->unwritten_bytes, memory_order_relaxed) >=
+        (log->stage.file != NULL ? log->stage.bytes / STAGE_WRITE_SHARE : WRITE_BYTES))
         log_request_write(log);
     else if (atomic_load_explicit(&log->committer_idle, memory_order_relaxed) &&
              atomic_exchange_explicit(&log->committer_idle, false, memory_order_relaxed))
@@ -305,10 +322,18 @@ static struct outlook look_out(struct log *log)
 {
     uint64_t seen = log_last_version(log);
     return (struct outlook){
-        .unwritten = log_written(log) < seen,
+        .unwritten = segments_written(log) < seen,
         .unsynced = log->durability != KVS_DURABILITY_NO && log_durable(log) < seen,
         .seen = seen,
     };
+}
+
+/* How long what is published may gather before it is written: while it is staged it is safe, and more of it makes larger writes. */
+static uint64_t write_delay_ms(const struct log *log)
+{
+    /* relaxed: a hint */
+    return atomic_load_explicit(&log->stage.on, memory_order_relaxed) ? SYNC_DELAY_MS
+                                                                      : WRITE_DELAY_MS;
 }
 
 /* Until something falls due for which nobody will ring. */
@@ -317,14 +342,14 @@ static uint64_t pause_ms(struct log *log, const struct outlook *outlook)
     if (log_has_failed(log))
         return GATE_FOR_EVER;
     if (outlook->unwritten && log->durability != KVS_DURABILITY_ALWAYS)
-        return WRITE_DELAY_MS;
+        return write_delay_ms(log);
     return outlook->unsynced ? SYNC_DELAY_MS : GATE_FOR_EVER;
 }
 
 /* How long newly published data may wait until the committer notices by itself. */
 static uint64_t patience_ms(const struct log *log)
 {
-    return log->durability == KVS_DURABILITY_ALWAYS ? SYNC_DELAY_MS : WRITE_DELAY_MS;
+    return log->durability == KVS_DURABILITY_ALWAYS ? SYNC_DELAY_MS : write_delay_ms(log);
 }
 
 /* Sleeps until rung for, or @pause_ms; a pause longer than newly published data may wait must be announced. */

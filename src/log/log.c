@@ -134,6 +134,10 @@ enum kvs_status log_new(const struct log_config *config, struct log **ret)
     if (bytes > SEGMENT_BYTES_MAX)
         bytes = SEGMENT_BYTES_MAX;
     log->segment_bytes = align_up(bytes);
+    log->stage.bytes = STAGE_BYTES;
+    if (config->stage_bytes != 0 && config->stage_bytes < STAGE_BYTES)
+        log->stage.bytes =
+            config->stage_bytes < STAGE_BYTES_MIN ? STAGE_BYTES_MIN : align_up(config->stage_bytes);
     random_seed(&log->random, config->env->seed != 0 ? config->env->seed : random_system_u64());
     log->dir = strdup(config->dir);
     void *slots = mmap(NULL, SLOT_COUNT * sizeof *log->slots, PROT_READ | PROT_WRITE,
@@ -165,6 +169,8 @@ void log_free(struct log *log)
         next = segment == log->active ? NULL : segment->commit_next;
         segment_unref(segment); /* held since append_activate() */
     }
+    stage_unload(log);
+    stage_close(log, false);
     segments_reap(log, true);
     for (size_t i = 0; i < log->segment_count; i++)
         segment_free(log->segments[i]);
@@ -410,6 +416,8 @@ enum kvs_status log_open(const struct log_config *config, log_replay_fn *fn, voi
         status = segment_open(log->segments[i], log->read_only);
     if (status == KVS_OK && log->manifest_exists)
         status = log_remove_leftovers(log);
+    if (status == KVS_OK)
+        status = stage_load(log);
     *ret = log; /* so that @fn may read */
     struct log_mark mark;
     bool covered = false;
@@ -422,6 +430,7 @@ enum kvs_status log_open(const struct log_config *config, log_replay_fn *fn, voi
     if (status == KVS_OK)
         status = replay_run(log, fn, ctx, covered ? &mark : NULL);
     log->opening = false;
+    stage_unload(log);
     if (status == KVS_OK)
         status = commit_start(log);
     if (status != KVS_OK) {
@@ -468,6 +477,8 @@ enum kvs_status log_close(struct log *log)
             status = drop_prepared(log);
         if (status == KVS_OK && log->session_begun)
             status = store_end(log);
+        if (status == KVS_OK)
+            stage_close(log, true);
     }
     char text[FAIL_TEXT_BYTES];
     fail_save(text);
@@ -500,7 +511,7 @@ void log_trim(struct log *log)
         log->trim_hand = log->trim_hand + 1 < log->segment_count ? log->trim_hand + 1 : 0;
         struct segment *segment = log->segments[log->trim_hand];
         uint64_t end = extent_get(&segment->end);
-        bool may_go = segment->frame != NULL && segment->frame_holds == 0 &&
+        bool may_go = segment->frame != NULL && segment->frame_holds == 0 && !segment->staged &&
                       (segment_is_sealed(segment) || (log->opening && segment != log->resume)) &&
                       extent_get(&segment->written) == end;
         if (!may_go)

@@ -181,6 +181,8 @@ enum kvs_status segment_hold_frame(struct segment *segment, struct frame **ret)
             frame_free(frame);
             return status;
         }
+        if (log->opening && stage_overlay(log, segment, frame->data, end) && log->read_only)
+            segment->staged = true;
     }
     *ret = frame;
     return KVS_OK;

@@ -74,7 +74,9 @@ struct segment {
     uint64_t proven;
     bool final;
     bool dropping;
-    bool recovered;       /* side: what a recovery cut off the stream; what is in it replays as the stream does */
+    bool
+        recovered; /* side: what a recovery cut off the stream; what is in it replays as the stream does */
+    bool staged;          /* reading only: part of it is in memory only, so its frame must stay */
     bool chain_known;     /* GUARDED_BY(append_mu) */
     uint32_t start_chain; /* likewise */
 

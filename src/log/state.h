@@ -16,6 +16,7 @@
 #include "log/gate.h"
 #include "log/manifest.h"
 #include "log/segment.h"
+#include "log/stage.h"
 
 enum {
     TAIL_BYTES_MAX = 64 * 1024 * 1024,  /* published and not yet written, before appenders wait */
@@ -76,6 +77,7 @@ struct log {
     struct segment *
         resume; /* closed in good order: continued by the first append; changed under manifest_mu too */
     struct segment *commit_head; /* the oldest main segment that may not be synced to its end */
+    struct segment *write_head;  /* the oldest main segment that may not be written to its end */
     uint64_t group_off;       /* of the header of the group being gathered, in the active segment */
     uint64_t tail_off;        /* end of the published records */
     uint64_t placed_off;      /* end of the batch placed and not yet published; else tail_off */
@@ -83,9 +85,12 @@ struct log {
     uint32_t chain;           /* checksum of the last sealed group's header */
     _Atomic uint32_t session; /* as the manifest has it */
     struct mutex space_mu;
+    struct stage stage;
+    struct stage_image *stage_image; /* while opening */
 
     _Atomic uint64_t appended; /* largest version found or published */
     _Atomic uint64_t written;
+    _Atomic uint64_t staged; /* version up to which all is in the ring or written */
     _Atomic uint64_t durable;
     _Atomic uint64_t unwritten_bytes;
     _Atomic int64_t now_ms;
