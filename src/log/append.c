@@ -17,6 +17,14 @@
 #include "base/check.h"
 #include "log/state.h"
 
+/* So much disk space is kept reserved ahead of the tail: little of what is small. */
+static uint64_t ahead_bytes(uint64_t tail_off)
+{
+    static const uint64_t least = 64 * 1024;
+    static const uint64_t most = 1024 * 1024;
+    return tail_off < least ? least : tail_off > most ? most : tail_off;
+}
+
 /* ---- Building a batch ---- */
 
 void log_batch_init(struct log_batch *batch)
@@ -168,6 +176,7 @@ void append_activate(struct log *log, struct segment *segment)
     log->group_off = extent_get(&segment->end);
     log->tail_off = log->group_off + GROUP_HEADER_BYTES;
     log->placed_off = log->tail_off;
+    log->bell_off = 0; /* what is to be prepared next is up to the committer */
 }
 
 /* What stands in the way of placing @bytes now. */
@@ -332,12 +341,28 @@ enum kvs_status log_append_begin(struct log *log, size_t bytes, bool no_block)
     }
 }
 
+/* Where the tail passes the half of its segment without a next one, or comes near the end of its disk space, there is something to do. */
+static void set_bell(struct log *log)
+{
+    mutex_lock(&log->append_mu);
+    const struct segment *active = log->active;
+    uint64_t bell = UINT64_MAX;
+    if (active != NULL && !segment_is_sealed(active)) {
+        uint64_t allocated = extent_get(&active->allocated);
+        uint64_t half = active->header.capacity / 2;
+        if (log->next == NULL && half > log->tail_off)
+            bell = half;
+        uint64_t ahead = ahead_bytes(log->tail_off);
+        if (allocated < active->header.capacity && allocated > log->tail_off + ahead &&
+            allocated - ahead < bell)
+            bell = allocated - ahead;
+    }
+    log->bell_off = bell;
+    mutex_unlock(&log->append_mu);
+}
+
 void append_prepare(struct log *log)
 {
-    enum {
-        AHEAD_BYTES = 64 * 1024
-    };
-
     /* acquire: what the asker saw. pairs with: ask_for_room */
     bool asked = atomic_exchange_explicit(&log->want_room, false, memory_order_acquire);
     if (log_has_failed(log))
@@ -347,15 +372,17 @@ void append_prepare(struct log *log)
     bool usable = active != NULL && !segment_is_sealed(active);
     uint64_t left = usable ? active->header.capacity - log->tail_off : 0;
     bool segment_due = log->next == NULL && (usable ? left < active->header.capacity / 2 : asked);
+    uint64_t ahead = usable ? ahead_bytes(log->tail_off) : 0;
     bool space_due =
-        usable && left > AHEAD_BYTES + GROUP_HEADER_BYTES &&
-        extent_get(&active->allocated) < log->tail_off + (asked ? SPACE_STEP_MAX / 4 : AHEAD_BYTES);
+        usable && left > ahead + GROUP_HEADER_BYTES &&
+        extent_get(&active->allocated) <= log->tail_off + (asked ? SPACE_STEP_MAX / 4 : ahead);
     mutex_unlock(&log->append_mu);
     enum kvs_status status = KVS_OK;
     if (space_due)
-        status = provide_space(log, AHEAD_BYTES);
+        status = provide_space(log, ahead);
     if (segment_due && status == KVS_OK)
         status = provide_segment(log, 0, true);
+    set_bell(log);
     /* A full disk or missing memory: whoever appends next meets it himself and tells his caller. */
     if (asked) {
         gate_notify(&log->gate);

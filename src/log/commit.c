@@ -4,15 +4,20 @@
  * Invariant: durable <= written <= appended, and all three only grow. A position counts as durable when every main segment
  * is synced up to it, and every side segment up to what was appended before that position was published.
  *
- * The leader. At most one thread leads at a time (log->leader, taken by compare-and-swap, so nobody queues for it): a caller of
- * log_wait_durable() or log_wait_written() that finds no leader, else the committer thread. The leader seals the group under
- * the append lock, lets go of the lock, and writes and syncs what is sealed while the next group gathers. What it needs of
- * older segments cannot change under it: sealed bytes are final, frames stay until written, and only it moves written and
- * synced of main segments. When it is done it moves the marks, gives up the leadership and opens the gate: those whose
- * position is reached leave without meeting anyone, the first of the others leads next.
+ * The leaders. At most one thread leads the writing and at most one the syncing (claims taken by compare-and-swap, so nobody
+ * queues for them). Who leads the writing seals the group under the append lock, lets go of the lock, and writes what is sealed. Who
+ * leads the syncing does that first, gives the writing up, and syncs what was written; so while a sync is under way, however long, the
+ * next group gathers and may be written. A caller of log_wait_durable() or log_wait_written() that finds no leader leads, else the
+ * committer thread, or, where weak writes are the rule, the writer thread. What they need of older segments cannot change under
+ * them: sealed bytes are final, frames stay until written; only who leads the writing moves `written` of main segments, and only who leads
+ * the syncing `synced`. When one is done it moves the marks, gives up the claim and opens the gate: those whose position is
+ * reached leave without meeting anyone, the first of the others leads next.
+ *
+ * Tried on paper and left: two syncs of one segment at once. The kernel tells a failure of writing back to one of the two calls only, so the
+ * other could acknowledge what is lost; it would take a second open file for each segment.
  *
  * Order within one round: write groups; sync side segments; sync main segments, oldest first; advance durable; when nothing has
- * followed meanwhile, write an end marker with the new durable position where the next group's header will be. The marker
+ * followed meanwhile, take the writing again and write an end marker with the new durable position where the next group's header will be. The marker
  * is not synced: it only ever tells more than its absence.
  *
  * Failure: a failed write or sync is never retried (the kernel may have dropped the dirty pages). The log stops accepting
@@ -27,29 +32,38 @@
 
 /* ---- Leadership ---- */
 
-static bool leader_take(struct log *log)
+static bool claim_take(_Atomic bool *claim)
 {
     bool taken = false;
-    /* acquire: what the leader before left behind. pairs with: leader_give */
-    return !atomic_load_explicit(&log->leader, memory_order_relaxed) &&
-           atomic_compare_exchange_strong_explicit(&log->leader, &taken, true, memory_order_acquire,
+    /* acquire: what the leader before left behind. pairs with: claim_give */
+    return !atomic_load_explicit(claim, memory_order_relaxed) &&
+           atomic_compare_exchange_strong_explicit(claim, &taken, true, memory_order_acquire,
                                                    memory_order_relaxed);
+}
+
+static void claim_give(struct log *log, _Atomic bool *claim)
+{
+    /* release: pairs with: claim_take */
+    atomic_store_explicit(claim, false, memory_order_release);
+    gate_notify(&log->gate);
+}
+
+/* The syncer needs the writing for a moment: nobody has it for longer than a write. */
+static void claim_wait(struct log *log, _Atomic bool *claim)
+{
+    for (;;) {
+        uint32_t ticket = gate_ticket(&log->gate);
+        if (claim_take(claim))
+            return;
+        gate_wait(&log->gate, ticket, GATE_FOR_EVER);
+    }
 }
 
 static bool committer_has_work(struct log *log)
 {
     /* relaxed: asked again after the bell. */
     return atomic_load_explicit(&log->want_sync, memory_order_relaxed) > log_durable(log) ||
-           atomic_load_explicit(&log->want_write, memory_order_relaxed);
-}
-
-static void leader_give(struct log *log)
-{
-    /* release: pairs with: leader_take */
-    atomic_store_explicit(&log->leader, false, memory_order_release);
-    gate_notify(&log->gate);
-    if (log->committer_runs && committer_has_work(log))
-        gate_notify(&log->work);
+           (!log->writer_runs && atomic_load_explicit(&log->want_write, memory_order_relaxed));
 }
 
 /* ---- One round ---- */
@@ -138,11 +152,12 @@ static void round_forget(struct log *log, const struct round *round)
     mutex_unlock(&log->append_mu);
 }
 
-/* Says where the durable log ends, if it ends where this round did. */
+/* Says where the durable log ends, if it ends where this round did. With the writing held: nobody puts a header there meanwhile. */
 static enum kvs_status write_end_marker(struct log *log, const struct round *round, uint32_t flags)
 {
     mutex_lock(&log->append_mu);
-    bool idle = log->active == round->last && log->tail_off == round->last_to + GROUP_HEADER_BYTES;
+    bool idle = log->active == round->last && log->group_off == round->last_to &&
+                log->tail_off == round->last_to + GROUP_HEADER_BYTES;
     uint32_t chain = log->chain;
     mutex_unlock(&log->append_mu);
     if (!idle)
@@ -162,31 +177,51 @@ static enum kvs_status write_end_marker(struct log *log, const struct round *rou
     return last->file->ops->write(last->file, round->last_to, bytes, sizeof bytes);
 }
 
-/* The leader's work, with the leadership held. */
-static enum kvs_status commit_lead(struct log *log, bool sync)
+/* With the writing held: everything published goes to the segments. False in *ret_any: there is no segment yet. */
+static enum kvs_status lead_write(struct log *log, struct round *round, bool *ret_any)
+{
+    enum kvs_status status = log_failure(log);
+    *ret_any = status == KVS_OK && round_begin(log, round);
+    if (*ret_any)
+        status = round_write(log, round);
+    return status;
+}
+
+/* With the syncing held. While the disk is busy, others may write what comes next. */
+static enum kvs_status lead_sync(struct log *log)
 {
     struct round round;
-    enum kvs_status status = log_failure(log);
-    if (status != KVS_OK || !round_begin(log, &round))
+    bool any;
+    claim_wait(log, &log->writing);
+    enum kvs_status status = lead_write(log, &round, &any);
+    claim_give(log, &log->writing);
+    if (status != KVS_OK || !any ||
+        (round.first == round.last && extent_get(&round.last->synced) >= round.last_to))
         return status;
-    bool dirty = extent_get(&round.last->synced) < round.last_to || round.first != round.last;
-    status = round_write(log, &round);
-    if (status == KVS_OK && sync && dirty) {
-        status = round_sync(log, &round);
-        if (status == KVS_OK) {
-            round_forget(log, &round);
-            status = write_end_marker(log, &round, 0);
-        }
+    status = round_sync(log, &round);
+    if (status != KVS_OK)
+        return status;
+    round_forget(log, &round);
+    if (claim_take(&log->writing)) { /* else more is on its way already */
+        status = write_end_marker(log, &round, 0);
+        claim_give(log, &log->writing);
     }
-    return status == KVS_OK ? KVS_OK : log_fail(log, status);
+    return status;
 }
 
 bool commit_try_lead(struct log *log, bool sync)
 {
-    if (!leader_take(log))
+    _Atomic bool *claim = sync ? &log->syncing : &log->writing;
+    if (!claim_take(claim))
         return false;
-    (void)commit_lead(log, sync); /* a failure is the log's: everybody sees it there */
-    leader_give(log);
+    struct round round;
+    bool any;
+    enum kvs_status status = sync ? lead_sync(log) : lead_write(log, &round, &any);
+    if (status != KVS_OK)
+        (void)log_fail(log, status); /* everybody sees it there */
+    claim_give(log, claim);
+    if (log->committer_runs && committer_has_work(log))
+        gate_notify(&log->work);
     commit_progress(log);
     return true;
 }
@@ -264,13 +299,17 @@ void log_request_write(struct log *log)
 {
     /* relaxed: the bell orders it. */
     if (log->background && !atomic_exchange_explicit(&log->want_write, true, memory_order_relaxed))
-        gate_notify(&log->work);
+        gate_notify(log->writer_runs ? &log->write_work : &log->work);
 }
 
 void commit_note_published(struct log *log)
 {
     if (!log->background)
         return;
+    if (log->tail_off >= log->bell_off) {
+        log->bell_off = UINT64_MAX; /* once; append_prepare() sets the next */
+        gate_notify(&log->work);
+    }
     /* relaxed: a bound, and a hint; the committer looks at the real state under the lock. */
     if (atomic_load_explicit(&log->unwritten_bytes, memory_order_relaxed) >=
         (log->stage.file != NULL ? log->stage.bytes / STAGE_WRITE_SHARE : WRITE_BYTES))
@@ -315,17 +354,26 @@ void log_on_progress(struct log *log, kvs_progress_fn *fn, void *ctx)
 struct outlook {
     bool unwritten;
     bool unsynced; /* and this mode syncs by itself */
+    bool full;     /* a full segment is unsynced */
     uint64_t seen; /* the version up to which this looks */
 };
 
 static struct outlook look_out(struct log *log)
 {
     uint64_t seen = log_last_version(log);
-    return (struct outlook){
-        .unwritten = segments_written(log) < seen,
+    struct outlook outlook = {
+        .unwritten = !log->writer_runs && segments_written(log) < seen,
         .unsynced = log->durability != KVS_DURABILITY_NO && log_durable(log) < seen,
         .seen = seen,
     };
+    if (log->durability == KVS_DURABILITY_NO) {
+        /* Nobody asks for these syncs but compaction, which takes nothing that is not on disk; and the system's memory is not ours
+         * to fill. */
+        mutex_lock(&log->append_mu);
+        outlook.full = log->commit_head != log->active;
+        mutex_unlock(&log->append_mu);
+    }
+    return outlook;
 }
 
 /* How long what is published may gather before it is written: while it is staged it is safe, and more of it makes larger writes. */
@@ -392,11 +440,13 @@ static void *committer_main(void *arg)
             unsynced_ns = 0;
         else if (unsynced_ns == 0)
             unsynced_ns = now_ns;
-        bool due = outlook.unsynced && now_ns - unsynced_ns >= (uint64_t)SYNC_DELAY_MS * 1000000;
+        bool due = outlook.full ||
+                   (outlook.unsynced && now_ns - unsynced_ns >= (uint64_t)SYNC_DELAY_MS * 1000000);
         /* relaxed: wishes, rung for after they were made. */
         bool sync =
             due || atomic_load_explicit(&log->want_sync, memory_order_relaxed) > log_durable(log);
-        bool write = atomic_exchange_explicit(&log->want_write, false, memory_order_relaxed) ||
+        bool write = (!log->writer_runs &&
+                      atomic_exchange_explicit(&log->want_write, false, memory_order_relaxed)) ||
                      (paused && outlook.unwritten && log->durability != KVS_DURABILITY_ALWAYS);
         paused = false;
         if ((sync || write) && !log_has_failed(log)) {
@@ -420,26 +470,65 @@ static void *committer_main(void *arg)
     }
 }
 
+/* Writes what is published, when there is enough of it or it has waited long enough. */
+static void *writer_main(void *arg)
+{
+    struct log *log = arg;
+    for (;;) {
+        uint32_t ticket = gate_ticket(&log->write_work);
+        if (atomic_load_explicit(&log->stopping,
+                                 memory_order_acquire)) /* pairs with: commit_stop */
+            return NULL;
+        /* relaxed: rung for after it was set */
+        bool asked = atomic_exchange_explicit(&log->want_write, false, memory_order_relaxed);
+        bool failed = log_has_failed(log);
+        bool unwritten = segments_written(log) < log_last_version(log);
+        uint64_t before = log_last_version(log);
+        if (asked && unwritten && !failed) {
+            (void)commit_try_lead(log, false); /* who leads now writes it */
+            continue;
+        }
+        gate_wait(&log->write_work, ticket,
+                  failed || !unwritten ? SYNC_DELAY_MS : write_delay_ms(log));
+        /* What has had its time to gather goes now. */
+        if (!log_has_failed(log) && segments_written(log) < before)
+            (void)commit_try_lead(log, false);
+    }
+}
+
 enum kvs_status commit_start(struct log *log)
 {
     if (!log->background)
         return KVS_OK;
+    if (log->durability != KVS_DURABILITY_ALWAYS) {
+        log->writer_runs = true; /* before anybody looks */
+        int failed = pthread_create(&log->writer, NULL, writer_main, log);
+        if (failed != 0) {
+            log->writer_runs = false;
+            return fail(KVS_NO_MEMORY, failed, "start the writer thread");
+        }
+    }
     int error = pthread_create(&log->committer, NULL, committer_main, log);
-    if (error != 0)
+    if (error != 0) {
+        commit_stop(log);
         return fail(KVS_NO_MEMORY, error, "start the committer thread");
+    }
     log->committer_runs = true;
     return KVS_OK;
 }
 
 void commit_stop(struct log *log)
 {
-    if (!log->committer_runs)
-        return;
     atomic_store_explicit(&log->stopping, true,
-                          memory_order_release); /* pairs with: committer_main */
+                          memory_order_release); /* pairs with: committer_main, writer_main */
     gate_notify(&log->work);
-    CHECK(pthread_join(log->committer, NULL) == 0);
+    gate_notify(&log->write_work);
+    if (log->committer_runs)
+        CHECK(pthread_join(log->committer, NULL) == 0);
     log->committer_runs = false;
+    if (log->writer_runs)
+        CHECK(pthread_join(log->writer, NULL) == 0);
+    log->writer_runs = false;
 }
 
 enum kvs_status commit_close(struct log *log)
@@ -447,12 +536,14 @@ enum kvs_status commit_close(struct log *log)
     enum kvs_status status = log_wait_durable(log, log_last_version(log));
     if (status != KVS_OK || !log->session_begun || log->active == NULL)
         return status;
-    CHECK(leader_take(log)); /* nobody else is here any more */
+    /* Nobody else is here any more. */
+    CHECK(claim_take(&log->syncing) && claim_take(&log->writing));
     struct round round;
     (void)round_begin(log, &round);
     status = write_end_marker(log, &round, GROUP_CLOSED);
     if (status == KVS_OK)
         status = round.last->file->ops->sync(round.last->file);
-    leader_give(log);
+    claim_give(log, &log->writing);
+    claim_give(log, &log->syncing);
     return status == KVS_OK ? KVS_OK : log_fail(log, status);
 }

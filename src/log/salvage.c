@@ -308,6 +308,7 @@ static enum kvs_status walk_one(struct log_salvage *salvage, struct segment *seg
         return fail(KVS_NO_MEMORY, ENOMEM, "memory to read %s", segment->name);
     extent_set(&segment->end, size);
     read_pieces(salvage, segment, frame->data, size, loud);
+    (void)stage_overlay(salvage->log, segment, frame->data, size);
     status = walk_segment(segment, frame->data, size, walk);
     frame_free(frame);
     salvage->done += size;
@@ -412,6 +413,8 @@ enum kvs_status log_salvage_open(const struct log_config *config, kvs_report_fn 
     enum kvs_status status = log_new(&read_only, &salvage->log);
     if (status == KVS_OK)
         status = find_segments(salvage);
+    if (status == KVS_OK && stage_load(salvage->log) != KVS_OK)
+        say(salvage, false, "%s is left out: %s", STAGE_NAME, fail_text());
     if (status == KVS_OK) {
         sum_sizes(salvage);
         status = walk_all(salvage, true, "looking", &walk);

@@ -2,8 +2,8 @@
  * state.h - what struct log is made of; private to the room.
  *
  * Locks, in the order they are taken: manifest_mu, side_sync_mu, dirty_mu, segment.side_mu, space_mu, append_mu, table_mu, then reap_mu,
- * fail_mu, progress_mu or checkpoint_mu. The commit leadership (leader) is like a lock too: its holder may take all but manifest_mu, and who waits
- * for it holds none of them.
+ * fail_mu, progress_mu or checkpoint_mu. The leaderships of writing and syncing (commit.c) are like locks too: their holders may
+ * take all but manifest_mu, and who waits for one holds none of them.
  */
 #ifndef LOG_STATE_H
 #define LOG_STATE_H
@@ -78,10 +78,12 @@ struct log {
         resume; /* closed in good order: continued by the first append; changed under manifest_mu too */
     struct segment *commit_head; /* the oldest main segment that may not be synced to its end */
     struct segment *write_head;  /* the oldest main segment that may not be written to its end */
-    uint64_t group_off;       /* of the header of the group being gathered, in the active segment */
-    uint64_t tail_off;        /* end of the published records */
-    uint64_t placed_off;      /* end of the batch placed and not yet published; else tail_off */
-    uint64_t placed_version;  /* likewise */
+    uint64_t group_off;      /* of the header of the group being gathered, in the active segment */
+    uint64_t tail_off;       /* end of the published records */
+    uint64_t placed_off;     /* end of the batch placed and not yet published; else tail_off */
+    uint64_t placed_version; /* likewise */
+    uint64_t
+        bell_off; /* the committer is rung when the tail passes it: there is something to prepare */
     uint32_t chain;           /* checksum of the last sealed group's header */
     _Atomic uint32_t session; /* as the manifest has it */
     struct mutex space_mu;
@@ -96,11 +98,16 @@ struct log {
     _Atomic int64_t now_ms;
 
     /* Commit. */
-    _Atomic bool leader; /* somebody leads */
-    struct gate gate;    /* written, durable, failure, leadership: something moved */
-    struct gate work;    /* the committer's bell */
+    _Atomic bool writing; /* somebody leads the writing */
+    _Atomic bool
+        syncing; /* somebody leads the syncing; he may take the other, too, never the other way round */
+    struct gate gate;       /* written, durable, failure, leadership: something moved */
+    struct gate work;       /* the committer's bell */
+    struct gate write_work; /* the writer's */
     pthread_t committer;
+    pthread_t writer; /* only where weak writes are the rule: it writes while the committer syncs */
     bool committer_runs;
+    bool writer_runs;
     _Atomic bool stopping;
     _Atomic bool committer_idle;
     _Atomic bool want_write;
