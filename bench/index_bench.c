@@ -111,12 +111,18 @@ static void find_in_groups(const struct bench *bench)
     for (uint64_t i = 0; i < bench->count; i += GROUP) {
         uint64_t wanted[GROUP];
         struct kvs_bytes keys[GROUP];
+        struct index_probe probes[GROUP];
         for (unsigned j = 0; j < GROUP; j++) {
             wanted[j] = (random = hash_u64(random + j + 1)) % bench->count;
             keys[j] = key_of(bench, wanted[j]);
         }
         epoch_enter();
-        index_prefetch(bench->index, GROUP, keys);
+        index_probe(bench->index, GROUP, keys, probes);
+        for (unsigned j = 0; j < GROUP; j++) {
+            uint64_t locator = index_probe_peek(&probes[j]);
+            if (locator != 0)
+                __builtin_prefetch(bench->keys[locator - 1]);
+        }
         epoch_leave();
         for (unsigned j = 0; j < GROUP; j++)
             find_one(bench, wanted[j]);

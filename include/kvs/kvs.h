@@ -129,7 +129,11 @@ KVS_API KVS_MUST_CHECK enum kvs_status kvs_multi_visit(struct kvs *db, const str
                                                        void *const *ctxs, enum kvs_status *statuses,
                                                        uint64_t *ret_position);
 
-/** Says that these keys will be read or written soon, in calls of their own: cache misses then overlap. A hint; never waits. */
+/**
+ * A hint that @keys will be read or written soon, one by one, by this thread. Calls that follow find them in the processor's caches:
+ * what is waited for when keys are read one after the other, is waited for once. For batches of requests that have nothing to do
+ * with each other, some tens at a time. Never waits, never fails.
+ */
 KVS_API void kvs_prefetch(struct kvs *db, size_t count, const struct kvs_bytes *keys);
 
 /* A large value, piecewise. What was opened stays readable until closed. One thread at a time per reader. */

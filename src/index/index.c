@@ -97,12 +97,9 @@ void index_free(struct index *index)
 
 /* ---- Readers ---- */
 
-enum kvs_status index_find(struct index *index, struct kvs_bytes key, index_match_fn *match,
-                           void *ctx, uint64_t *ret_locator)
+static inline enum kvs_status find_in(const struct leaf *leaf, uint16_t tag, index_match_fn *match,
+                                      void *ctx, uint64_t *ret_locator)
 {
-    uint16_t tag = tag_of(key, index->owner.seed);
-    const struct leaf *leaf = index_leaf(index, key);
-    leaf_prefetch(leaf);
     for (uint64_t left = leaf_match(leaf, tag); left != 0; left &= left - 1) {
         uint64_t slot = leaf_slot(leaf, (unsigned)__builtin_ctzll(left));
         if (slot_tag(slot) != tag)
@@ -118,6 +115,21 @@ enum kvs_status index_find(struct index *index, struct kvs_bytes key, index_matc
         }
     }
     return KVS_NOT_FOUND;
+}
+
+enum kvs_status index_find(struct index *index, struct kvs_bytes key, index_match_fn *match,
+                           void *ctx, uint64_t *ret_locator)
+{
+    const struct leaf *leaf = index_leaf(index, key);
+    leaf_prefetch(leaf);
+    /* the tag after that, while the leaf is on its way */
+    return find_in(leaf, tag_of(key, index->owner.seed), match, ctx, ret_locator);
+}
+
+enum kvs_status index_find_at(const struct index_probe *probe, index_match_fn *match, void *ctx,
+                              uint64_t *ret_locator)
+{
+    return find_in(probe->node, probe->tag, match, ctx, ret_locator);
 }
 
 /* The first live slot from a random one on, around the leaf; 0 when there is none. */

@@ -59,8 +59,26 @@ typedef enum index_match index_match_fn(void *ctx, uint64_t locator);
 enum kvs_status index_find(struct index *index, struct kvs_bytes key, index_match_fn *match,
                            void *ctx, uint64_t *ret_locator);
 
-/* Starts loading what index_find() for each of the keys will touch, and the records. A hint; inside an epoch section. */
-void index_prefetch(struct index *index, size_t count, const struct kvs_bytes *keys);
+/*
+ * The same in steps, so that the misses of several keys overlap: index_probe() goes down the tree with all keys side by side and
+ * starts loading their leaves; index_probe_peek() tells a locator whose tag fits (0: none), to start loading its record;
+ * index_find_at() then answers as index_find() would. All within one epoch section. What a find answers was so at a moment
+ * after the probe began.
+ */
+enum {
+    INDEX_PROBES_MAX = 32
+};
+
+struct index_probe {
+    void *node;
+    uint16_t tag;
+};
+
+void index_probe(struct index *index, size_t count, const struct kvs_bytes *keys,
+                 struct index_probe *ret_probes);
+uint64_t index_probe_peek(const struct index_probe *probe);
+enum kvs_status index_find_at(const struct index_probe *probe, index_match_fn *match, void *ctx,
+                              uint64_t *ret_locator);
 
 /*
  * Puts @locator for @key. @replaced 0: inserts a new slot (the key must not have one). Else the slot that holds @replaced
@@ -92,6 +110,7 @@ struct index_scan {
     bool exclusive;
     bool reverse;
     bool no_block;
+    size_t enough; /* so many will do, more are taken as they come; 0: up to @max */
 };
 KVS_MUST_CHECK enum kvs_status index_scan(struct index *index, const struct index_scan *scan,
                                           uint64_t *ret_locators, size_t max, size_t *ret_count);

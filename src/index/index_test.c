@@ -82,7 +82,9 @@ TEST(an_empty_index_has_nothing)
     assert_int_equal(index_put(index, BYTES("k"), 1, 2, false), KVS_NOT_FOUND);
     epoch_enter();
     assert_int_equal(index_sample(index, 99), 0);
-    index_prefetch(index, 1, &BYTES("k"));
+    struct index_probe probe;
+    index_probe(index, 1, &BYTES("k"), &probe);
+    assert_int_equal(index_probe_peek(&probe), 0);
     epoch_leave();
     assert_ok(index_verify(index));
     index_free(index);

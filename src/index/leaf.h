@@ -28,7 +28,7 @@ struct leaf {
     _Atomic uint8_t sorted; /* the live slots below this one are in key order */
     uint8_t used;           /* no slot from here on was ever filled. Mutator's, as the next two */
     uint8_t live;
-    uint8_t place; /* its number in its slab */
+    bool in_huge; /* the slab it lies in is a huge page */
     uint8_t unused[4];
     struct epoch_node retired;
 };

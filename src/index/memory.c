@@ -1,9 +1,13 @@
 /*
  * memory.c - slabs of leaves.
  *
- * A leaf is 512 bytes on a border of cache lines. malloc() would spend another 80 bytes on each, so leaves are cut from slabs,
- * and a leaf knows its number in its slab. Slabs that have room are on a list; one that is empty is given back unless it is
- * the only one there, so that an index which breathes around a border does not come back for it each time.
+ * A leaf is 512 bytes on a border of cache lines. malloc() would spend another 80 bytes on each, so leaves are cut from slabs.
+ * A slab lies on a border of its own size, so a leaf finds its slab by its address. Slabs that have room are on a list; one that
+ * is empty is given back unless it is the only one there, so that an index which breathes around a border does not come back for it
+ * each time.
+ *
+ * The first slabs are small, as most stores are. All others are one huge page each, if the kernel gives it: a leaf is the one
+ * thing of the index that is in no cache, and on ordinary pages finding out where it lies costs as much as fetching it.
  *
  * Invariant: a slab is on the list exactly when it has a free leaf.
  */
@@ -12,13 +16,16 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
 #include "index/leaf.h"
 
 enum {
-    SLAB_LEAVES = 127,
     CACHE_LINE = 64,
+    SMALL_BYTES = 64 * 1024,
+    HUGE_BYTES = 2 * 1024 * 1024,
+    SMALL_SLABS = 32, /* as many small ones as make a huge one, before the first huge one */
 };
 
 struct slab {
@@ -28,15 +35,21 @@ struct slab {
     struct leaf *free; /* linked through retired.opaque[0] */
     uint32_t used;
     uint32_t fresh; /* leaves from here on were never used */
+    uint32_t capacity;
+    bool huge;
 };
 
-struct slab_memory {
-    _Alignas(CACHE_LINE) struct slab head;
-    _Alignas(CACHE_LINE) struct leaf leaves[SLAB_LEAVES];
-};
-
-static_assert(SLAB_LEAVES <= UINT8_MAX, "leaf.place holds it");
 static_assert(sizeof(struct slab) <= CACHE_LINE, "the head costs one line");
+
+static struct leaf *slab_leaf(struct slab *slab, uint32_t i)
+{
+    return (struct leaf *)(void *)((char *)slab + CACHE_LINE) + i;
+}
+
+static size_t slab_bytes(bool huge)
+{
+    return huge ? HUGE_BYTES : SMALL_BYTES;
+}
 
 void memory_init(struct memory *memory)
 {
@@ -45,6 +58,7 @@ void memory_init(struct memory *memory)
     atomic_init(&memory->allowed, -1);
     mutex_init(&memory->mu);
     memory->roomy = NULL;
+    memory->small_slabs = 0;
 }
 
 /* True when a test wants this allocation to fail. */
@@ -98,20 +112,27 @@ static void roomy_remove(struct memory *memory, struct slab *slab) REQUIRES(&mem
 static void slab_free(struct slab *slab)
 {
     struct memory *memory = slab->memory;
-    free(slab); /* the head is the block's first byte */
-    atomic_fetch_sub_explicit(&memory->bytes, sizeof(struct slab_memory),
-                              memory_order_relaxed); /* a figure */
+    size_t bytes = slab_bytes(slab->huge);
+    free(slab);
+    atomic_fetch_sub_explicit(&memory->bytes, bytes, memory_order_relaxed); /* a figure */
 }
 
-static struct slab *slab_new(struct memory *memory)
+static struct slab *slab_new(struct memory *memory) REQUIRES(&memory->mu)
 {
-    struct slab_memory *block =
-        refused(memory) ? NULL : aligned_alloc(CACHE_LINE, sizeof(struct slab_memory));
-    if (block == NULL)
+    bool huge = memory->small_slabs == SMALL_SLABS;
+    size_t bytes = slab_bytes(huge);
+    struct slab *slab = refused(memory) ? NULL : aligned_alloc(bytes, bytes);
+    if (slab == NULL)
         return NULL;
-    atomic_fetch_add_explicit(&memory->bytes, sizeof *block, memory_order_relaxed); /* a figure */
-    block->head = (struct slab){ .memory = memory };
-    return &block->head;
+    if (huge) /* a hint, before it is touched */
+        (void)madvise(slab, bytes, MADV_HUGEPAGE);
+    else
+        memory->small_slabs++;
+    atomic_fetch_add_explicit(&memory->bytes, bytes, memory_order_relaxed); /* a figure */
+    *slab = (struct slab){ .memory = memory,
+                           .huge = huge,
+                           .capacity = (uint32_t)((bytes - CACHE_LINE) / sizeof(struct leaf)) };
+    return slab;
 }
 
 void memory_done(struct memory *memory) NO_THREAD_SAFETY_ANALYSIS
@@ -132,13 +153,11 @@ static struct leaf *slab_take(struct memory *memory, struct slab *slab) REQUIRES
     if (leaf != NULL) {
         slab->free = leaf->retired.opaque[0];
     } else {
-        struct slab_memory *block = (struct slab_memory *)slab; /* its first member */
-        leaf = &block->leaves[slab->fresh];
-        leaf->place = (uint8_t)slab->fresh;
-        slab->fresh++;
+        leaf = slab_leaf(slab, slab->fresh++);
+        leaf->in_huge = slab->huge;
     }
     slab->used++;
-    if (slab->used == SLAB_LEAVES)
+    if (slab->used == slab->capacity)
         roomy_remove(memory, slab);
     return leaf;
 }
@@ -164,19 +183,19 @@ struct leaf *memory_leaf_new(struct memory *memory)
 
 void memory_leaf_free(struct leaf *leaf)
 {
-    struct leaf *first = leaf - leaf->place;
     struct slab *slab =
-        (struct slab *)(void *)((char *)first - offsetof(struct slab_memory, leaves));
+        (struct slab *)(void *)((char *)leaf - (uintptr_t)leaf % slab_bytes(leaf->in_huge));
     struct memory *memory = slab->memory;
     struct slab *empty = NULL;
     mutex_lock(&memory->mu);
     leaf->retired.opaque[0] = slab->free;
     slab->free = leaf;
-    if (slab->used == SLAB_LEAVES)
+    if (slab->used == slab->capacity)
         roomy_push(memory, slab);
     slab->used--;
     if (slab->used == 0 && (slab->next != NULL || slab->previous != NULL)) {
         roomy_remove(memory, slab);
+        memory->small_slabs -= !slab->huge;
         empty = slab;
     }
     mutex_unlock(&memory->mu);

@@ -1,5 +1,5 @@
 /*
- * memory.h - where the index gets its memory from: leaves from slabs, all else from malloc(), everything counted.
+ * memory.h - where the index gets its memory from: leaves from slabs (huge pages, once there are many), all else from malloc(), everything counted.
  *
  * Threads: memory_alloc() and memory_leaf_new() are the mutator's or a scan's; freeing is any thread's, as retired nodes
  * are freed by the thread that runs the callbacks of the epochs.
@@ -23,6 +23,7 @@ struct memory {
     struct mutex mu;
     struct slab *roomy
         GUARDED_BY(mu); /* slabs with a free leaf; the others are reached from their leaves only */
+    unsigned small_slabs GUARDED_BY(mu);
 };
 
 void memory_init(struct memory *memory);

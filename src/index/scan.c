@@ -51,6 +51,13 @@ static void find_leaf(struct scanner *scanner, struct path *ret)
         target = PATH_BELOW;
     path_find(scanner->index, scanner->from, target, ret);
     leaf_prefetch(ret->leaf);
+    /* The next one as well, if it has the same parent. */
+    struct inner *parent = ret->steps[ret->depth - 1].inner;
+    unsigned child = ret->steps[ret->depth - 1].child;
+    if (!scanner->reverse && child + 1 < parent->count)
+        leaf_prefetch(inner_child(parent, child + 1));
+    else if (scanner->reverse && child > 0)
+        leaf_prefetch(inner_child(parent, child - 1));
 }
 
 /* Whether keys of a leaf with these borders may lie on the wrong side of where to start. */
@@ -163,7 +170,8 @@ enum kvs_status index_scan(struct index *index, const struct index_scan *scan,
     buf_init(&scanner.borders[1], SIZE_MAX / 2);
     enum kvs_status status = KVS_OK;
     bool full = false;
-    while (status == KVS_OK && !full && !scanner.at_end) {
+    size_t enough = scan->enough == 0 ? SIZE_MAX : scan->enough;
+    while (status == KVS_OK && !full && !scanner.at_end && scanner.count < enough) {
         status = read_leaf_again(&scanner, &full);
         scanner.from = buf_bytes(&scanner.borders[scanner.next]);
         scanner.next = !scanner.next;

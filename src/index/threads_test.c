@@ -88,6 +88,37 @@ static void read_one(struct reader *reader)
     reader->finds++;
 }
 
+/* The same for several keys side by side. */
+static void read_several(struct reader *reader)
+{
+    enum {
+        SEVERAL = 8
+    };
+
+    struct world *world = reader->world;
+    uint64_t numbers[SEVERAL];
+    uint64_t before[SEVERAL];
+    struct kvs_bytes keys[SEVERAL];
+    struct index_probe probes[SEVERAL];
+    for (uint64_t i = 0; i < SEVERAL; i++) {
+        numbers[i] = hash_u64(reader->random + i) % (KEYS / STAYING) * STAYING;
+        before[i] = atomic_load_explicit(&world->generations[numbers[i]], memory_order_acquire);
+        keys[i] = key_of(world, numbers[i]);
+    }
+    epoch_enter();
+    index_probe(world->index, SEVERAL, keys, probes);
+    for (unsigned i = 0; i < SEVERAL; i++) {
+        uint64_t locator = 0;
+        (void)index_probe_peek(&probes[i]);
+        if (index_find_at(&probes[i], world_match, &numbers[i], &locator) != KVS_OK)
+            reader->lost++;
+        else if ((locator - 1) / KEYS < before[i])
+            reader->stale++;
+    }
+    epoch_leave();
+    reader->finds += SEVERAL;
+}
+
 /* Scans from a random key on, and checks the order and that no staying key is left out. */
 static void scan_some(struct reader *reader)
 {
@@ -96,6 +127,7 @@ static void scan_some(struct reader *reader)
     size_t count;
     uint64_t start = hash_u64(reader->random) % KEYS;
     struct index_scan scan = { .from = key_of(world, start),
+                               .enough = hash_u64(reader->random + 4) % 3 * 50,
                                .reverse = hash_u64(reader->random + 1) % 2,
                                .exclusive = hash_u64(reader->random + 2) % 2,
                                .unbounded = hash_u64(reader->random + 3) % 8 == 0 };
@@ -130,6 +162,7 @@ static void *reader_main(void *arg)
         for (unsigned i = 0; i < 20; i++) {
             reader->random++;
             read_one(reader);
+            read_several(reader);
         }
         scan_some(reader);
     }

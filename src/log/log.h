@@ -228,8 +228,10 @@ void log_unpin(struct log *log, uint64_t locator);
 KVS_MUST_CHECK enum kvs_status log_fetch(struct log *log, uint64_t locator, bool no_block,
                                          struct buf *scratch, struct log_record *ret);
 
-/* Brings the start of the record into the processor's cache. A hint; inside an epoch section. */
+/* Brings the record (of a long one the beginning) into the processor's cache; or what is looked at of its key first. Hints; inside
+ * an epoch section. */
 void log_prefetch(struct log *log, uint64_t locator);
+void log_prefetch_key(struct log *log, uint64_t locator);
 
 /* ---- Side segments: moved records and chunks ---- */
 

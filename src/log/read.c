@@ -53,14 +53,38 @@ enum kvs_status log_peek(struct log *log, uint64_t locator, struct log_record *r
 
 void log_prefetch(struct log *log, uint64_t locator)
 {
+    enum {
+        LINE_BYTES = 64,
+        LINES_MAX = 4 /* what comes behind, the processor fetches by itself when it is read on */
+    };
+
+    const uint8_t *frame = atomic_load_explicit(&log->slots[locator_slot(locator)].frame,
+                                                memory_order_relaxed); /* relaxed: a hint */
+    if (frame == NULL)
+        return;
+    const uint8_t *at = frame + locator_off(locator);
+    uint32_t bytes = size_class_bytes(locator_size_class(locator));
+    if (bytes > LINES_MAX * LINE_BYTES)
+        bytes = LINES_MAX * LINE_BYTES;
+    for (uint32_t i = 0; i < bytes; i += LINE_BYTES)
+        __builtin_prefetch(at + i);
+    __builtin_prefetch(at + bytes - 1);
+}
+
+void log_prefetch_key(struct log *log, uint64_t locator)
+{
+    enum {
+        HEAD_BYTES =
+            40 /* most records have the first eight different bytes of their key in these */
+    };
+
     const uint8_t *frame = atomic_load_explicit(&log->slots[locator_slot(locator)].frame,
                                                 memory_order_relaxed); /* relaxed: a hint */
     if (frame == NULL)
         return;
     const uint8_t *at = frame + locator_off(locator);
     __builtin_prefetch(at);
-    if (size_class_bytes(locator_size_class(locator)) > 64)
-        __builtin_prefetch(at + 64);
+    __builtin_prefetch(at + HEAD_BYTES - 1);
 }
 
 enum kvs_status log_pin(struct log *log, uint64_t locator)

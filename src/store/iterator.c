@@ -14,7 +14,8 @@
 struct space_iterator {
     struct kvs_iterator *engine;
     bool park;
-    bool held; /* status and entry wait for durability */
+    bool held;        /* status and entry wait for durability */
+    uint64_t settled; /* answers that depend on nothing later need not be asked about again */
     enum kvs_status status;
     struct kvs_entry entry;
 };
@@ -75,12 +76,16 @@ enum kvs_status kvs_iterator_next(struct kvs *db, struct kvs_iterator *public, b
         if (iterator->status != KVS_OK && iterator->status != KVS_NOT_FOUND)
             return iterator->status;
     }
-    struct kvs_read read = { .no_block = no_block, .park = iterator->park };
-    enum kvs_status settled =
-        store_settle(store, &read, store->ops->iterator_position(iterator->engine));
-    iterator->held = settled != KVS_OK;
-    if (settled != KVS_OK)
-        return settled;
+    uint64_t position = store->ops->iterator_position(iterator->engine);
+    if (position > iterator->settled) {
+        struct kvs_read read = { .no_block = no_block, .park = iterator->park };
+        enum kvs_status settled = store_settle(store, &read, position);
+        iterator->held = settled != KVS_OK;
+        if (settled != KVS_OK)
+            return settled;
+        iterator->settled = position;
+    }
+    iterator->held = false;
     if (iterator->status == KVS_OK) {
         *ret_entry = iterator->entry;
         ret_entry->key = key_strip(iterator->entry.key);

@@ -153,13 +153,24 @@ enum kvs_status kvs_multi_get(struct kvs *db, const struct kvs_read *read, size_
         read = &store_read_default;
     if (count == 0)
         return KVS_OK;
-    struct collect *collects = calloc(count, sizeof *collects);
-    void **ctxs = calloc(count, sizeof *ctxs);
+
+    enum {
+        FEW = 32
+    };
+
+    struct collect few_collects[FEW];
+    void *few_ctxs[FEW];
+    struct collect *collects = few_collects;
+    void **ctxs = few_ctxs;
     enum kvs_status status = KVS_OK;
-    if (collects == NULL || ctxs == NULL)
-        status = fail(KVS_NO_MEMORY, ENOMEM, "read of %zu keys", count);
+    if (count > FEW) {
+        collects = calloc(count, sizeof *collects);
+        ctxs = calloc(count, sizeof *ctxs);
+        if (collects == NULL || ctxs == NULL)
+            status = fail(KVS_NO_MEMORY, ENOMEM, "read of %zu keys", count);
+    }
     for (size_t i = 0; i < count && status == KVS_OK; i++) {
-        collects[i].value = &values[i];
+        collects[i] = (struct collect){ .value = &values[i] };
         ctxs[i] = &collects[i];
     }
     bool large = false;
@@ -167,7 +178,9 @@ enum kvs_status kvs_multi_get(struct kvs *db, const struct kvs_read *read, size_
         status = collect_many(db, read, count, keys, collects, ctxs, statuses, &large);
     if (status == KVS_OK && large)
         status = collect_with_large(db, read, count, keys, collects, ctxs, statuses);
-    free(ctxs);
-    free(collects);
+    if (count > FEW) {
+        free(ctxs);
+        free(collects);
+    }
     return status;
 }

@@ -235,6 +235,13 @@ TEST(many_keys_are_read_at_once)
     for (int i = 0; i < MANY; i++)
         kvs_value_done(&values[i]);
     must_ok(kvs_multi_get(suite.db, NULL, 0, NULL, NULL, NULL));
+    /* A hint changes nothing, whatever the keys are. */
+    static const char long_key[KVS_KEY_MAX + 1];
+    keys[1] = (struct kvs_bytes){ long_key, sizeof long_key };
+    keys[2] = (struct kvs_bytes){ NULL, 0 };
+    kvs_prefetch(suite.db, MANY, keys);
+    kvs_prefetch(suite.db, 2, keys);
+    kvs_prefetch(suite.db, 0, NULL);
     struct seen seen[3] = { 0 };
     void *ctxs[3] = { &seen[0], &seen[1], &seen[2] };
     struct kvs_bytes three[3] = { B("m4"), B("m6"), B("m0") };

@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/fail.h"
 #include "concurrent/epoch.h"
 #include "engine/native/state.h"
 
 enum {
     BATCH = 256,
+    FIRST_ENOUGH = 1, /* of the first batch: often few are wanted. Each further one is larger … */
+    ENOUGH_GROWTH = 48, /* … than the one before by so many, up to BATCH */
+    AHEAD = 12,         /* records that are on their way while one is shown */
     RECORD_BYTES_MAX = 2 * LOG_INLINE_VALUE_MAX /* what is read is rounded up to the size class */,
     SAMPLE_TRIES = 64
 };
@@ -27,11 +31,11 @@ struct kvs_iterator {
     struct kvs_range range; /* into start and end */
     bool reverse;
     bool finished;
-    bool looked; /* last holds the last key looked at */
-    struct buf last;
-    struct buf key; /* of the entry shown */
-    struct buf value;
+    bool looked;           /* last holds the last key looked at */
+    struct kvs_bytes last; /* in `shown` */
+    struct buf shown;      /* a key, and behind it the value of the entry shown */
     struct buf scratch;
+    size_t enough; /* of the next batch */
     struct kvs_entry entry;
     uint64_t position;
     size_t at;
@@ -45,16 +49,16 @@ enum kvs_status native_iterator_open(struct kvs_engine *engine, const struct kvs
                                      struct kvs_iterator **ret)
 {
     struct native *native = native_of(engine);
-    struct kvs_iterator *it = calloc(1, sizeof *it);
+    struct kvs_iterator *it = malloc(sizeof *it);
     if (it == NULL)
         return fail(KVS_NO_MEMORY, 0, "iterator");
+    memset(it, 0, offsetof(struct kvs_iterator, locators));
     it->native = native;
     it->reverse = reverse;
+    it->enough = FIRST_ENOUGH;
     buf_init(&it->start, SIZE_MAX / 2);
     buf_init(&it->end, SIZE_MAX / 2);
-    buf_init(&it->last, KVS_ENGINE_KEY_MAX);
-    buf_init(&it->key, KVS_ENGINE_KEY_MAX);
-    buf_init(&it->value, LOG_INLINE_VALUE_MAX);
+    buf_init(&it->shown, 2 * KVS_ENGINE_KEY_MAX + LOG_INLINE_VALUE_MAX + 1); /* the last key too */
     buf_init(&it->scratch, RECORD_BYTES_MAX);
     buf_append_bytes(&it->start, range->start);
     if (range->has_end)
@@ -80,9 +84,9 @@ enum kvs_status native_iterator_open(struct kvs_engine *engine, const struct kvs
 
 static enum kvs_status refill(struct kvs_iterator *it, bool no_block)
 {
-    struct index_scan scan = { .reverse = it->reverse, .no_block = no_block };
+    struct index_scan scan = { .reverse = it->reverse, .no_block = no_block, .enough = it->enough };
     if (it->looked) {
-        scan.from = buf_bytes(&it->last);
+        scan.from = it->last;
         scan.exclusive = true;
     } else if (!it->reverse) {
         scan.from = it->range.start;
@@ -95,7 +99,15 @@ static enum kvs_status refill(struct kvs_iterator *it, bool no_block)
     it->at = 0;
     it->count = 0;
     it->places = native_places(it->native);
-    return index_scan(it->native->index, &scan, it->locators, BATCH, &it->count);
+    enum kvs_status status = index_scan(it->native->index, &scan, it->locators, BATCH, &it->count);
+    if (status != KVS_OK)
+        return status;
+    it->enough = it->enough + ENOUGH_GROWTH < BATCH ? it->enough + ENOUGH_GROWTH : BATCH;
+    epoch_enter();
+    for (size_t i = 0; i < it->count && i < AHEAD; i++)
+        log_prefetch(it->native->log, it->locators[i]);
+    epoch_leave();
+    return KVS_OK;
 }
 
 static bool past_the_end(const struct kvs_iterator *it, struct kvs_bytes key)
@@ -111,30 +123,41 @@ static void depend(struct kvs_iterator *it, uint64_t version, unsigned flags)
         it->position = version;
 }
 
-/* Copies what the caller will see. */
-static enum kvs_status show(struct kvs_iterator *it, const struct log_record *record)
+/* Copies a key that was looked at, and @value, which its caller will see. On failure the last key is still there. */
+static enum kvs_status look_at(struct kvs_iterator *it, struct kvs_bytes key,
+                               struct kvs_bytes value)
 {
-    buf_truncate(&it->key, 0);
-    buf_truncate(&it->value, 0);
-    buf_append_bytes(&it->key, record->key);
-    it->entry = entry_of(record);
-    buf_append_bytes(&it->value, it->entry.value);
-    if (it->key.failed != KVS_OK || it->value.failed != KVS_OK)
-        return fail(KVS_NO_MEMORY, 0, "iterating over a record of %u bytes", record->stored_bytes);
-    it->entry.key = buf_bytes(&it->key);
-    if (it->entry.value_bytes <= KVS_INLINE_MAX)
-        it->entry.value = bytes_of(it->value.data != NULL ? it->value.data : "", it->value.len);
+    size_t bytes = key.len + value.len;
+    if (unlikely(bytes >= it->shown.capacity)) {
+        buf_truncate(&it->shown, 0);  /* forgets a failure */
+        it->shown.len = it->last.len; /* what must stay when it grows */
+        enum kvs_status status = buf_reserve(&it->shown, bytes + 1);
+        if (status != KVS_OK)
+            return fail(status, 0, "iterating over a record of %zu bytes", bytes);
+        it->last.data = it->shown.data; /* it may have moved */
+    }
+    char *to = it->shown.data;
+    if (key.len != 0)
+        memcpy(to, key.data, key.len);
+    if (value.len != 0)
+        memcpy(to + key.len, value.data, value.len);
+    it->last = bytes_of(to, key.len);
+    it->looked = true;
     return KVS_OK;
 }
 
-static enum kvs_status look_at(struct kvs_iterator *it, struct kvs_bytes key)
+/* Copies what the caller will see. */
+static enum kvs_status show(struct kvs_iterator *it, const struct log_record *record)
 {
-    buf_truncate(&it->last, 0);
-    buf_append_bytes(&it->last, key);
-    it->looked = true;
-    return it->last.failed == KVS_OK
-               ? KVS_OK
-               : fail(it->last.failed, 0, "iterating over a key of %zu bytes", key.len);
+    struct kvs_entry entry = entry_of(record);
+    enum kvs_status status = look_at(it, record->key, entry.value);
+    if (status != KVS_OK)
+        return status;
+    entry.key = it->last;
+    if (entry.value_bytes <= KVS_INLINE_MAX)
+        entry.value = bytes_of(it->shown.data + it->last.len, entry.value.len);
+    it->entry = entry;
+    return KVS_OK;
 }
 
 /*
@@ -158,25 +181,23 @@ static enum kvs_status judge(struct kvs_iterator *it, const struct log_record *r
     bool older = slot.version > at;
     if (older && versions_find(&native->versions, record->key, at, &slot) != KVS_OK) {
         depend(it, ranges_cover(&native->ranges, record->key, 0, at), 0);
-        return look_at(it, record->key) == KVS_OK ? KVS_NOT_FOUND : KVS_NO_MEMORY;
+        enum kvs_status status = look_at(it, record->key, bytes_of(NULL, 0));
+        return status == KVS_OK ? KVS_NOT_FOUND : status;
     }
     uint64_t removed = ranges_cover(&native->ranges, record->key, slot.version, at);
     /* After the ranges: a set without the removal is published after places has changed. pairs with: sweep_ranges */
     if (removed == 0 && native_places(native) != it->places)
         return KVS_CLOSED;
     depend(it, removed != 0 ? removed : slot.version, removed != 0 ? 0 : slot.flags);
-    enum kvs_status status = KVS_NOT_FOUND;
     if (removed == 0 && slot_lives(native, &slot, it->snapshot->now_ms)) {
         if (older) {
             *ret_older = slot;
             return KVS_CONFLICT; /* not looked at yet: its record may have to be read first */
         }
-        status = show(it, record);
+        return show(it, record);
     }
-    if (status != KVS_OK && status != KVS_NOT_FOUND)
-        return status;
-    enum kvs_status looked = look_at(it, record->key);
-    return looked != KVS_OK ? looked : status;
+    enum kvs_status looked = look_at(it, record->key, bytes_of(NULL, 0));
+    return looked != KVS_OK ? looked : KVS_NOT_FOUND;
 }
 
 /* Looks at one locator of the batch. KVS_CONFLICT: what it led to has moved, scan again. */
@@ -186,6 +207,8 @@ static enum kvs_status look(struct kvs_iterator *it, uint64_t locator, bool no_b
     struct log_record record;
     struct slot_info older = { 0 };
     epoch_enter();
+    if (it->at + AHEAD < it->count)
+        log_prefetch(native->log, it->locators[it->at + AHEAD]);
     if (native_places(native) != it->places) {
         epoch_leave();
         return KVS_CONFLICT; /* the locator may mean another record by now; from here on it cannot come to */
@@ -218,9 +241,7 @@ static enum kvs_status look(struct kvs_iterator *it, uint64_t locator, bool no_b
     status = native_fetch(native, older.locator, no_block, &it->scratch, &record);
     if (status == KVS_NOT_FOUND)
         return KVS_CONFLICT;
-    if (status == KVS_OK)
-        status = show(it, &record);
-    return status == KVS_OK ? look_at(it, record.key) : status;
+    return status == KVS_OK ? show(it, &record) : status;
 }
 
 enum kvs_status native_iterator_next(struct kvs_iterator *it, bool no_block,
@@ -268,9 +289,7 @@ void native_iterator_close(struct kvs_iterator *it)
     native_snapshot_close(&it->native->base, it->own_snapshot);
     buf_done(&it->start);
     buf_done(&it->end);
-    buf_done(&it->last);
-    buf_done(&it->key);
-    buf_done(&it->value);
+    buf_done(&it->shown);
     buf_done(&it->scratch);
     free(it);
 }

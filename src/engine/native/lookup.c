@@ -47,6 +47,7 @@ static enum index_match match(void *ctx, uint64_t locator)
         lookup->resident = log_peek(lookup->native->log, locator, &lookup->record) == KVS_OK;
         return INDEX_MATCH;
     }
+    log_prefetch(lookup->native->log, locator); /* all its lines at once, not one after the other */
     enum kvs_status status = log_peek(lookup->native->log, locator, &lookup->record);
     if (status == KVS_OK) {
         if (!bytes_equal(lookup->record.key, lookup->key))
@@ -171,7 +172,7 @@ enum kvs_status native_load_key(void *ctx, uint64_t locator, bool no_block, stru
 void native_prefetch_key(void *ctx, uint64_t locator)
 {
     struct native *native = ctx;
-    log_prefetch(native->log, locator);
+    log_prefetch_key(native->log, locator);
 }
 
 bool slot_lives(struct native *native, const struct slot_info *slot, int64_t now_ms)

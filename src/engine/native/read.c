@@ -4,10 +4,6 @@
  * Linearizability of a read without a snapshot: it takes effect when the slot is read from the index (or, when the slot belongs
  * to a batch that is still being installed, when `visible` was read: the version table has what that batch replaced). A reader
  * that returns a record of version v has made sure that visible >= v first, so no later read can miss it.
- *
- * Several keys at one version, without a snapshot: they are read at `visible` as it was at the start; meeting anything
- * newer, or a slot dropped from the index meanwhile, means that something has changed, and the read starts again; after a few
- * times it takes a snapshot, which nothing can disturb.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +13,7 @@
 #include "engine/native/state.h"
 
 enum {
-    COLD_BYTES_MAX = 2 * LOG_INLINE_VALUE_MAX /* what is read is rounded up to the size class */,
-    MULTI_TRIES = 4,
-    MULTI_BYTES_MAX = 256 * 1024 * 1024 /* of inline values in one read of several keys */
+    COLD_BYTES_MAX = 2 * LOG_INLINE_VALUE_MAX /* what is read is rounded up to the size class */
 };
 
 struct kvs_entry entry_of(const struct log_record *record)
@@ -193,122 +187,4 @@ enum kvs_status native_get(struct kvs_engine *engine, const struct kvs_read *rea
     struct get get = { visit, ctx };
     struct view view = view_of(read->snapshot);
     return native_view(native_of(engine), key, &view, read->no_block, show, &get, ret_position);
-}
-
-/* ---- Several keys ---- */
-
-struct kept {
-    size_t off; /* of the value in the arena; key borrowed from the caller */
-    struct kvs_entry entry;
-};
-
-struct multi {
-    struct buf arena;
-    struct kept *kept;
-    size_t at;
-};
-
-static void keep(void *ctx, const struct log_record *record)
-{
-    struct multi *multi = ctx;
-    struct kept *kept = &multi->kept[multi->at];
-    kept->entry = entry_of(record);
-    kept->off = multi->arena.len;
-    buf_append_bytes(&multi->arena, kept->entry.value);
-}
-
-/* All keys at @snapshot, or (NULL) at what is visible now; KVS_CONFLICT: something changed. */
-static enum kvs_status multi_once(struct native *native, const struct kvs_snapshot *snapshot,
-                                  bool no_block, size_t count, const struct kvs_bytes *keys,
-                                  struct multi *multi, enum kvs_status *statuses,
-                                  uint64_t *ret_position)
-{
-    /* Before `visible`: a tombstone above @at that is swept later than this is then counted later than this. Both acquire:
-     * pair with drop_slot (sweep.c) and write.c. */
-    uint64_t dropped = atomic_load_explicit(&native->slots_dropped, memory_order_acquire);
-    struct view view = view_of(snapshot);
-    bool is_snapshot = view.is_snapshot;
-    if (!is_snapshot) {
-        view.at = atomic_load_explicit(&native->visible, memory_order_acquire);
-        view.now_ms = log_now_ms(native->log); /* one time for all keys */
-    }
-    uint64_t newest = 0;
-    bool any_absent = false;
-    buf_truncate(&multi->arena, 0);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t position;
-        multi->at = i;
-        statuses[i] = native_view(native, keys[i], &view, no_block, keep, multi, &position);
-        if (statuses[i] != KVS_OK && statuses[i] != KVS_NOT_FOUND)
-            return statuses[i];
-        if (multi->arena.failed != KVS_OK)
-            return fail(multi->arena.failed, 0, "values of %zu keys read at once, over %d bytes",
-                        count, MULTI_BYTES_MAX);
-        any_absent |= statuses[i] == KVS_NOT_FOUND;
-        if (position > newest)
-            newest = position;
-    }
-    /* acquire: after the lookups. pairs with: sweep.c */
-    atomic_thread_fence(memory_order_acquire);
-    if (any_absent && !is_snapshot &&
-        atomic_load_explicit(&native->slots_dropped, memory_order_acquire) != dropped)
-        return KVS_CONFLICT;
-    *ret_position = newest;
-    return KVS_OK;
-}
-
-static enum kvs_status multi_read(struct native *native, const struct kvs_read *read, size_t count,
-                                  const struct kvs_bytes *keys, struct multi *multi,
-                                  enum kvs_status *statuses, uint64_t *ret_position)
-{
-    if (read->snapshot != NULL)
-        return multi_once(native, read->snapshot, read->no_block, count, keys, multi, statuses,
-                          ret_position);
-    for (int i = 0; i < MULTI_TRIES; i++) {
-        enum kvs_status status =
-            multi_once(native, NULL, read->no_block, count, keys, multi, statuses, ret_position);
-        if (status != KVS_CONFLICT)
-            return status;
-    }
-    struct kvs_snapshot *snapshot;
-    enum kvs_status status = native_snapshot_open(&native->base, "multi-get", &snapshot);
-    if (status != KVS_OK)
-        return status;
-    status =
-        multi_once(native, snapshot, read->no_block, count, keys, multi, statuses, ret_position);
-    native_snapshot_close(&native->base, snapshot);
-    return status;
-}
-
-void native_prefetch(struct kvs_engine *engine, size_t count, const struct kvs_bytes *keys)
-{
-    epoch_enter();
-    index_prefetch(native_of(engine)->index, count, keys);
-    epoch_leave();
-}
-
-enum kvs_status native_multi_get(struct kvs_engine *engine, const struct kvs_read *read,
-                                 size_t count, const struct kvs_bytes *keys, kvs_visit_fn *visit,
-                                 void *const *ctxs, enum kvs_status *statuses,
-                                 uint64_t *ret_position)
-{
-    struct native *native = native_of(engine);
-    struct multi multi = { .kept = calloc(count != 0 ? count : 1, sizeof *multi.kept) };
-    if (multi.kept == NULL)
-        return fail(KVS_NO_MEMORY, 0, "reading %zu keys at once", count);
-    buf_init(&multi.arena, MULTI_BYTES_MAX);
-    native_prefetch(engine, count, keys);
-    enum kvs_status status = multi_read(native, read, count, keys, &multi, statuses, ret_position);
-    for (size_t i = 0; status == KVS_OK && i < count; i++) {
-        if (statuses[i] != KVS_OK)
-            continue;
-        struct kvs_entry *entry = &multi.kept[i].entry;
-        entry->key = keys[i];
-        if (entry->value.data != NULL)
-            entry->value.data = multi.arena.data + multi.kept[i].off;
-        visit(ctxs[i], entry);
-    }
-    buf_done(&multi.arena);
-    free(multi.kept);
-    return status;
 }

@@ -214,14 +214,16 @@ enum kvs_status native_view(struct native *native, struct kvs_bytes key, const s
 enum kvs_status native_get(struct kvs_engine *engine, const struct kvs_read *read,
                            struct kvs_bytes key, kvs_visit_fn *visit, void *ctx,
                            uint64_t *ret_position);
-void native_prefetch(struct kvs_engine *engine, size_t count, const struct kvs_bytes *keys);
+
+/* The record at @locator as an entry; value.data NULL when large. */
+struct kvs_entry entry_of(const struct log_record *record);
+
+/* ---- multi.c ---- */
 enum kvs_status native_multi_get(struct kvs_engine *engine, const struct kvs_read *read,
                                  size_t count, const struct kvs_bytes *keys, kvs_visit_fn *visit,
                                  void *const *ctxs, enum kvs_status *statuses,
                                  uint64_t *ret_position);
-
-/* The record at @locator as an entry; value.data NULL when large. */
-struct kvs_entry entry_of(const struct log_record *record);
+void native_prefetch(struct kvs_engine *engine, size_t count, const struct kvs_bytes *keys);
 
 /* ---- write.c ---- */
 enum kvs_status native_write(struct kvs_engine *engine, const struct kvs_write *write,

@@ -220,15 +220,9 @@ static enum kvs_status encode_op(struct write_scratch *scratch, struct op_state 
     return log_batch_add(&scratch->batch, &record);
 }
 
-static enum kvs_status encode(struct write_scratch *scratch, struct native *native,
-                              const struct kvs_write *write)
+static enum kvs_status encode_records(struct write_scratch *scratch, const struct kvs_write *write)
 {
-    enum kvs_status status = scratch_reserve(scratch, write);
-    if (status != KVS_OK)
-        return status;
-    collapse(scratch, native, write);
-    for (size_t i = 0; i < write->condition_count; i++)
-        lookup_init(&scratch->conditions[i], native, write->conditions[i].key);
+    enum kvs_status status = KVS_OK;
     log_batch_clear(&scratch->batch);
     unsigned weak = write->durability == KVS_DURABILITY_ALWAYS ? 0 : LOG_WEAK;
     for (size_t i = 0; scratch->range_count != 0 && i < write->op_count; i++) {
@@ -252,6 +246,45 @@ static enum kvs_status encode(struct write_scratch *scratch, struct native *nati
     if (scratch->batch.count != 0)
         log_batch_seal(&scratch->batch);
     return KVS_OK;
+}
+
+/* Starts loading what the lookups under the lock will touch: there, others would wait for it too. */
+static void prefetch_several(const struct write_scratch *scratch, struct native *native)
+{
+    struct kvs_bytes keys[INDEX_PROBES_MAX];
+    for (size_t done = 0; done < scratch->op_count; done += INDEX_PROBES_MAX) {
+        size_t left = scratch->op_count - done;
+        size_t group = left < INDEX_PROBES_MAX ? left : INDEX_PROBES_MAX;
+        for (size_t i = 0; i < group; i++)
+            keys[i] = scratch->ops[done + i].op->key;
+        native_prefetch(&native->base, group, keys);
+    }
+}
+
+static enum kvs_status encode(struct write_scratch *scratch, struct native *native,
+                              const struct kvs_write *write)
+{
+    enum kvs_status status = scratch_reserve(scratch, write);
+    if (status != KVS_OK)
+        return status;
+    collapse(scratch, native, write);
+    for (size_t i = 0; i < write->condition_count; i++)
+        lookup_init(&scratch->conditions[i], native, write->conditions[i].key);
+    if (scratch->op_count != 1 || scratch->ops[0].op->blob != NULL) {
+        status = encode_records(scratch, write);
+        prefetch_several(scratch, native);
+        return status;
+    }
+    /* The leaf is on its way while the record is encoded, then the old record. */
+    struct index_probe probe;
+    epoch_enter();
+    index_probe(native->index, 1, &scratch->ops[0].op->key, &probe);
+    status = encode_records(scratch, write);
+    uint64_t locator = index_probe_peek(&probe);
+    if (locator != 0)
+        log_prefetch(native->log, locator);
+    epoch_leave();
+    return status;
 }
 
 /* ---- 2. Looking up and checking, under the append lock and inside an epoch section ---- */
