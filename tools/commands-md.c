@@ -31,7 +31,7 @@ static const char head[] =
     "- messages: `SUBSCRIBE` `UNSUBSCRIBE` `PSUBSCRIBE` `PUNSUBSCRIBE` `SSUBSCRIBE` `SUNSUBSCRIBE` "
     "`PUBLISH` "
     "`SPUBLISH` `PUBSUB`\n"
-    "- of the server: `ACL` `MONITOR` `SLOWLOG` `LATENCY` `DEBUG` `SWAPDB` `BGREWRITEAOF` "
+    "- of the server: `ACL` `MONITOR` `SLOWLOG` `LATENCY` `DEBUG` `BGREWRITEAOF` "
     "`LOLWUT`, "
     "`CONFIG REWRITE`, `COMMAND` beside what is listed below\n"
     "- of connections: `CLIENT` `CACHING` `GETREDIR` `TRACKING` `TRACKINGINFO` `PAUSE` `UNPAUSE` "

@@ -288,6 +288,7 @@ static const struct command_docs rows[] = {
       .doc_flags = "deprecated",
       .deprecated_since = "2.0.0",
       .replaced_by = "`GETRANGE`" },
+    { .name = "SWAPDB", .arguments = "index1 integer,index2 integer" },
     { .name = "TIME", .tips = "nondeterministic_output" },
     { .name = "TOUCH",
       .key_flags = "RO",

@@ -14,8 +14,8 @@ command_fn cmd_append, cmd_decr, cmd_decrby, cmd_get, cmd_getdel, cmd_getex, cmd
 /* bitmap.c, bitfield.c, bitop.c, lcs.c */
 command_fn cmd_bitcount, cmd_bitfield, cmd_bitop, cmd_bitpos, cmd_getbit, cmd_lcs, cmd_setbit;
 
-/* dump.c, object.c */
-command_fn cmd_dump, cmd_memory_doctor, cmd_memory_help, cmd_memory_malloc_stats, cmd_memory_purge,
+/* dump.c, object.c, swap.c */
+command_fn cmd_swapdb, cmd_dump, cmd_memory_doctor, cmd_memory_help, cmd_memory_malloc_stats, cmd_memory_purge,
     cmd_memory_stats, cmd_memory_usage, cmd_object_encoding, cmd_object_freq, cmd_object_help,
     cmd_object_idletime, cmd_object_refcount, cmd_restore, cmd_sort;
 

@@ -260,3 +260,33 @@ TEST(a_packed_payload_is_unpacked_piece_by_piece)
     free(model);
     stand_free(stand);
 }
+
+TEST(spaces_change_places_with_all_they_hold)
+{
+    struct stand *stand = stand_new();
+    unsigned char *model = model_new(LONG_BYTES, 4);
+    set(stand, "big", model, LONG_BYTES);
+    EXPECT(stand, "SET both here PX 5000", "+OK\r\n");
+    EXPECT(stand, "SELECT 2", "+OK\r\n");
+    EXPECT(stand, "MSET both there only 1", "+OK\r\n");
+    EXPECT(stand, "SWAPDB 2 0", "+OK\r\n");
+    EXPECT(stand, "MGET both only", "*2\r\n$4\r\nhere\r\n$-1\r\n");
+    EXPECT(stand, "PTTL both", ":5000\r\n");
+    EXPECT(stand, "DBSIZE", ":2\r\n");
+    expect_bytes(stand, "GET big", model, LONG_BYTES);
+    EXPECT(stand, "SELECT 0", "+OK\r\n");
+    EXPECT(stand, "MGET both only big", "*3\r\n$5\r\nthere\r\n$1\r\n1\r\n$-1\r\n");
+    EXPECT(stand, "PTTL both", ":-1\r\n");
+    EXPECT(stand, "MULTI", "+OK\r\n");
+    assert_true(bytes_equal(run_with(stand, "SET new %", bytes_of(model, SHORT_BYTES)),
+                            BYTES("+QUEUED\r\n")));
+    EXPECT(stand, "SWAPDB 0 3", "+QUEUED\r\n");
+    EXPECT(stand, "SET both again", "+QUEUED\r\n");
+    EXPECT(stand, "EXEC", "*3\r\n+OK\r\n+OK\r\n+OK\r\n");
+    EXPECT(stand, "KEYS *", "*1\r\n$4\r\nboth\r\n");
+    EXPECT(stand, "SELECT 3", "+OK\r\n");
+    expect_bytes(stand, "GET new", model, SHORT_BYTES);
+    EXPECT(stand, "MGET both only", "*2\r\n$5\r\nthere\r\n$1\r\n1\r\n");
+    free(model);
+    stand_free(stand);
+}

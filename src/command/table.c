@@ -405,6 +405,11 @@ static const struct command rows[] = {
       "Length of a string in bytes, 0 if there is none", "key", "O(log N), N keys stored" },
     { "SUBSTR", cmd_getrange, 4, READONLY | DIRECT, 1, 1, 1, 0, "string", "1.0.0",
       "Old name of GETRANGE", "key start end", "O(log N + L), N keys stored, L bytes answered" },
+    { "SWAPDB", cmd_swapdb, 3, WRITE | FAST | SLOW | CAT_KEYSPACE | CAT_DANGEROUS, 0, 0, 0, 0,
+      "server", "4.0.0",
+      "Makes two key spaces change places, as one step; for at most a million keys and 64 MiB in "
+      "each",
+      "index1 index2", "O(N), N keys in the two spaces" },
     { "TIME", cmd_time, 1, FAST | LOADING | STALE, 0, 0, 0, 0, "server", "2.6.0",
       "Clock of the server: Unix time in seconds, and microseconds", "", "O(1)" },
     { "TOUCH", cmd_touch, -2, READONLY | DIRECT | FAST, 1, -1, 1, 0, "generic", "3.2.1",
