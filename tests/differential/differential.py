@@ -30,6 +30,9 @@ class Pair:
     def __init__(self, servers):
         self.links = [[server.connect() for _ in range(2)] for server in servers]
         self.queued = [None, None]
+        self.watching = [False, False]
+        self.emptied = False
+        self.parted = False  # the answers may differ from here on
         self.slack = compare.Slack()
         for links in self.links:
             links[1].ask("HELLO", "3")
@@ -40,8 +43,25 @@ class Pair:
             for link in links:
                 link.close()
 
+    def note_watch(self, connection, name):
+        if name == b"WATCH":
+            self.watching[connection] = True
+        elif name in (b"EXEC", b"DISCARD", b"UNWATCH", b"RESET"):
+            self.watching[connection] = False
+        elif name in (b"FLUSHALL", b"FLUSHDB", b"SWAPDB"):
+            self.emptied = True
+
+    def aborted_by_emptying(self, connection, redis, ours):
+        """For us, emptying a space changes every key that is watched in it; for Redis only those that exist."""
+        aborted = [reply[0][0] == b"_" or reply[0][1] is None for reply in (redis, ours)]
+        return self.watching[connection] and self.emptied and aborted == [False, True]
+
     def equal(self, connection, args, redis, ours):
         name = args[0].upper()
+        if name == b"EXEC" and self.aborted_by_emptying(connection, redis, ours):
+            self.parted = True
+            return True
+        self.note_watch(connection, name)
         queued = self.queued[connection]
         if queued is not None and redis[1] == b"+QUEUED\r\n":
             queued.append(args)
@@ -65,6 +85,8 @@ class Pair:
         for i, args in enumerate(commands):
             if not self.equal(connection, args, answers[0][i], answers[1][i]):
                 return i, answers[0][i][1], answers[1][i][1]
+            if self.parted:
+                return None
         return None
 
 
@@ -142,8 +164,10 @@ def play(servers, steps):
                 return end - 1, b"(both still there)", repr(error).encode()
             if found is not None:
                 return at + found[0], found[1], found[2]
+            if pair.parted:
+                return None
             at = end
-        if pair.queued[1] is None:
+        if pair.queued[1] is None and not pair.parted:
             found = pair.count()
             if found is not None:
                 return len(steps) - 1, found[0], found[1]
