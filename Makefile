@@ -69,6 +69,10 @@ linearizability: ## histories of clients of a server that is killed and stopped 
 	@tools/deps build test
 	@KVS_LINEAR_HISTORIES=$(HISTORIES) KVS_LINEAR_OPS=10000 TIMEOUT_FACTOR=200 TEST_ARGS="linear-server" tools/test-all normal
 
+failure: ## every system call and every allocation fails, in every way
+	@tools/deps build test
+	@KVS_FAILURE_FULL=1 TIMEOUT_FACTOR=100 TEST_ARGS="failure-calls failure-alloc" tools/test-all normal
+
 format: ## clang-format over the tree
 	@tools/deps dev
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

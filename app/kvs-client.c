@@ -18,6 +18,7 @@
 #include "base/number.h"
 
 enum command_index {
+    BACKUP,
     CALL,
     EXPORT,
     GET,
@@ -28,6 +29,7 @@ enum command_index {
 };
 
 static const struct args_command commands[] = {
+    [BACKUP] = { "backup", "NAME", 1, 1, "have the server make a backup in its backup-dir", false },
     [CALL] = { "call", "COMMAND [ARG...]", 1, SIZE_MAX, "run any command of the server", true },
     [EXPORT] = { "export", "[FILE]", 0, 1, "write all keys to a file", false },
     [GET] = { "get", "KEY", 1, 1, "print a key's value", false },
@@ -45,6 +47,8 @@ enum option_index {
     OPTION_FORMAT,
     OPTION_PREFIX,
     OPTION_SKIP,
+    OPTION_COPY,
+    OPTION_RECORDS,
     OPTION_COUNT,
 };
 
@@ -64,6 +68,9 @@ static const struct args_option options[] = {
                         FOR(EXPORT) | FOR(IMPORT) },
     [OPTION_PREFIX] = { "prefix", "PREFIX", NULL, "export: keys that begin with it", FOR(EXPORT) },
     [OPTION_SKIP] = { "skip", "N", NULL, "import: leave out the first N records", FOR(IMPORT) },
+    [OPTION_COPY] = { "copy", NULL, NULL, "backup: copy all files, link none", FOR(BACKUP) },
+    [OPTION_RECORDS] = { "records", NULL, NULL,
+                         "backup: a file of records, which any engine can restore", FOR(BACKUP) },
 };
 
 static const struct args_program program = {
@@ -173,6 +180,22 @@ static int run_call(struct kvs_client *client, const struct args *args)
     return printed();
 }
 
+/* Says where it is, as the server sees it. */
+static int run_backup(struct kvs_client *client, const struct args *args)
+{
+    struct kvs_bytes words[4] = { BYTES("BACKUP"), bytes_str(args->operands[0]) };
+    size_t count = 2;
+    if (args_value(args, OPTION_RECORDS) != NULL)
+        words[count++] = BYTES("RECORDS");
+    if (args_value(args, OPTION_COPY) != NULL)
+        words[count++] = BYTES("COPY");
+    const struct kvs_reply *reply;
+    if (kvs_client_call(client, words, count, &reply) != KVS_OK)
+        return args_failure(&program);
+    show_reply(stdout, reply, false);
+    return printed();
+}
+
 static int read_transfer(const struct args *args, struct transfer *ret)
 {
     *ret = (struct transfer){ .program = "kvs-client", .path = "-" };
@@ -205,8 +228,8 @@ static int run_transfer(struct kvs_client *client, const struct args *args)
 typedef int run_fn(struct kvs_client *client, const struct args *args);
 
 static run_fn *const runs[] = {
-    [CALL] = run_call,       [EXPORT] = run_transfer, [GET] = run_get,
-    [IMPORT] = run_transfer, [RM] = run_rm,           [SET] = run_set,
+    [BACKUP] = run_backup,   [CALL] = run_call, [EXPORT] = run_transfer, [GET] = run_get,
+    [IMPORT] = run_transfer, [RM] = run_rm,     [SET] = run_set,
 };
 
 static int run(const struct args *args)

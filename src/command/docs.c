@@ -13,6 +13,8 @@
 static const struct command_docs rows[] = {
     { .name = "APPEND", .key_flags = "RW insert", .arguments = "key key@0,value string" },
     { .name = "AUTH", .arguments = "username string^6.0.0?,password string" },
+    { .name = "BACKUP",
+      .arguments = "name string,records pure-token=RECORDS?,copy pure-token=COPY?" },
     { .name = "BATCH",
       .key_flags = "RW access update",
       .arguments = "step block*(what oneof(if pure-token=IF,ifversion pure-token=IFVERSION,set "

@@ -43,7 +43,7 @@ command_fn cmd_client_getname, cmd_client_help, cmd_client_id, cmd_client_info, 
     cmd_client_setname;
 
 /* server.c */
-command_fn cmd_bgsave, cmd_config_get, cmd_config_help, cmd_config_resetstat, cmd_config_set,
+command_fn cmd_backup, cmd_bgsave, cmd_config_get, cmd_config_help, cmd_config_resetstat, cmd_config_set,
     cmd_dbsize, cmd_flushall, cmd_flushdb, cmd_info, cmd_lastsave, cmd_save, cmd_shutdown, cmd_time, cmd_wait;
 
 /* introspect.c */

@@ -84,6 +84,9 @@ struct host {
     void (*background_save)(void *ctx);
     int64_t (*last_save_s)(void *ctx);
     void (*note_save)(void *ctx, bool ok);
+
+    /* BACKUP: appends the path of the directory that backups are made in. */
+    enum kvs_status (*backup_dir)(void *ctx, struct buf *ret);
 };
 
 #endif

@@ -214,7 +214,7 @@ static void note_save(struct command_ctx *ctx, bool ok)
 
 enum kvs_status cmd_save(struct command_ctx *ctx)
 {
-    enum kvs_status status = kvs_sync(ctx->db);
+    enum kvs_status status = kvs_checkpoint(ctx->db);
     note_save(ctx, status == KVS_OK);
     if (status == KVS_OK)
         reply_ok(ctx->reply);
@@ -239,6 +239,66 @@ enum kvs_status cmd_lastsave(struct command_ctx *ctx)
         return connection_unavailable(ctx);
     reply_integer(ctx->reply, ctx->host->last_save_s(ctx->host->ctx));
     return KVS_OK;
+}
+
+/* ---- BACKUP ---- */
+
+/* The client names a backup, never a place: what it can write to is the directory that the server was started with. */
+static bool is_backup_name(struct kvs_bytes name)
+{
+    const char *chars = name.data;
+    if (name.len == 0 || name.len > 128 || chars[0] == '.' || chars[0] == '-')
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = chars[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '_' || c == '.'))
+            return false;
+    }
+    return true;
+}
+
+static bool backup_options(struct command_ctx *ctx, struct kvs_backup_options *ret)
+{
+    for (size_t i = 2; i < ctx->request->count; i++) {
+        if (command_arg_is(ctx, i, "RECORDS"))
+            ret->records = true;
+        else if (command_arg_is(ctx, i, "COPY"))
+            ret->copy = true;
+        else
+            return false;
+    }
+    return true;
+}
+
+enum kvs_status cmd_backup(struct command_ctx *ctx)
+{
+    struct kvs_bytes name = command_arg(ctx, 1);
+    struct kvs_backup_options how = { .copy = false };
+    if (!backup_options(ctx, &how))
+        return syntax_error(ctx);
+    if (!is_backup_name(name)) {
+        reply_error(ctx->reply, "ERR a backup's name is made of letters, digits, '-', '_' and '.', "
+                                "and begins with a letter, a digit or '_'");
+        return KVS_OK;
+    }
+    if (ctx->host == NULL || ctx->host->backup_dir == NULL)
+        return connection_unavailable(ctx);
+    struct buf path;
+    buf_init(&path, TEXT_BYTES_MAX);
+    enum kvs_status status = ctx->host->backup_dir(ctx->host->ctx, &path);
+    if (status == KVS_OK) {
+        buf_append_char(&path, '/');
+        buf_append_bytes(&path, name);
+        buf_append_char(&path, '\0');
+        status = path.failed;
+    }
+    if (status == KVS_OK)
+        status = kvs_backup(ctx->db, path.data, &how, NULL);
+    if (status == KVS_OK)
+        reply_bulk(ctx->reply, bytes_of(path.data, path.len - 1));
+    buf_done(&path);
+    return status;
 }
 
 /* ---- SHUTDOWN ---- */

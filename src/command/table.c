@@ -50,6 +50,11 @@ static const struct command rows[] = {
     { "AUTH", cmd_auth, -2, FAST | NO_AUTH | EFFECT | LOADING | STALE | NO_SCRIPT | ALLOW_BUSY, 0,
       0, 0, 0, "connection", "1.0.0", "Logs in with a password, for a user name if one is given",
       "[username] password", "O(1)" },
+    { "BACKUP", cmd_backup, -2,
+      ADMIN | NO_MULTI | SLOW | EFFECT | NO_SCRIPT | NO_ASYNC_LOADING | OURS, 0, 0, 0, 0, "server",
+      "0.1.0",
+      "Writes one version of the whole store into a directory of that name below backup-dir",
+      "name [RECORDS] [COPY]", "O(N), N bytes on disk" },
     { "BATCH", cmd_batch, -4, WRITE | DENY_OOM | OURS, 2, -2, 3, 0, "ordered", "0.1.0",
       "Writes to several keys as one, if all conditions hold: 1 when done, 0 when nothing was. A "
       "step "

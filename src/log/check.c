@@ -32,6 +32,8 @@ struct check {
     size_t main_count;
     uint64_t durable;
     uint64_t damages;
+    bool no_memory; /* what could not be looked at for that is not damaged */
+    char why[FAIL_TEXT_BYTES];
 };
 
 __attribute__((format(printf, 3, 4))) static void say(struct check *check, bool ok,
@@ -61,10 +63,14 @@ static bool read_segment(struct check *check, struct segment *segment, struct fr
     extent_set(&segment->end, size);
     if (status == KVS_OK)
         status = segment_hold_frame(segment, ret); /* not published: ours */
-    if (status != KVS_OK) {
+    if (status == KVS_NO_MEMORY) {
+        check->no_memory = true;
+        fail_save(check->why);
+    } else if (status != KVS_OK) {
         say(check, false, "%s", fail_text());
-        return false;
     }
+    if (status != KVS_OK)
+        return false;
     *ret_size = size;
     return true;
 }
@@ -171,6 +177,8 @@ static int by_base(const void *a, const void *b)
 /* One more segment was looked at. False: stop. */
 static bool note_amount(struct check *check, const struct segment *segment)
 {
+    if (check->no_memory)
+        return false;
     check->done += segment->header.capacity;
     return check->config->amount == NULL ||
            check->config->amount(check->config->amount_ctx, "checking", check->done, check->total);
@@ -204,6 +212,8 @@ static enum kvs_status check_segments(struct check *check)
     for (size_t i = 0; i < check->main_count && go_on; i++)
         judge_main(check, i);
     free(check->mains);
+    if (check->no_memory)
+        return fail_restore(KVS_NO_MEMORY, check->why);
     return go_on ? KVS_OK : fail(KVS_CLOSED, 0, "stopped on demand");
 }
 
@@ -224,7 +234,8 @@ enum kvs_status log_check(const struct log_config *config, kvs_report_fn *report
     if (status != KVS_OK) {
         char text[FAIL_TEXT_BYTES];
         fail_save(text);
-        say(&check, false, "%s", text);
+        if (status != KVS_NO_MEMORY)
+            say(&check, false, "%s", text);
         log_free(check.log);
         return fail_restore(status, text);
     }

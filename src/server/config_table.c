@@ -96,6 +96,14 @@ static const struct setting_row rows[SETTING_COUNT] = {
                              .live = true,
                              .help = "accepted for Redis's sake: every write goes to the log "
                                      "either way" },
+    [SETTING_BACKUP_DIR] = { .name = "backup-dir",
+                             .aliases = "",
+                             .type = TYPE_TEXT,
+                             .initial = "",
+                             .argument = "DIR",
+                             .help =
+                                 "where BACKUP makes its directories (default: backups in dir); "
+                                 "clients cannot change it" },
     [SETTING_BIND] = { .name = "bind",
                        .aliases = "",
                        .type = TYPE_LIST,
@@ -262,7 +270,8 @@ static const struct setting_row rows[SETTING_COUNT] = {
                                .initial = "0",
                                .min = 0,
                                .max = 128 * MIB,
-                               .help = "size of a log segment, at least 64kb; 0: the engine's default" },
+                               .help = "size of a log segment, at least 64kb; 0: the engine's "
+                                       "default" },
     [SETTING_SHUTDOWN_TIMEOUT] = { .name = "shutdown-timeout",
                                    .aliases = "",
                                    .type = TYPE_NUMBER,

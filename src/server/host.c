@@ -177,6 +177,23 @@ static int64_t host_last_save_s(void *ctx)
     return atomic_load_explicit(&server->last_save_s, memory_order_relaxed); /* relaxed: a figure */
 }
 
+static enum kvs_status host_backup_dir(void *ctx, struct buf *ret)
+{
+    struct server *server = ctx;
+    char *dir = config_text(server->config, SETTING_BACKUP_DIR);
+    char *store = config_text(server->config, SETTING_DIR);
+    enum kvs_status status = KVS_OK;
+    if (dir == NULL || store == NULL)
+        status = fail(KVS_NO_MEMORY, 0, "path of a backup");
+    else if (dir[0] != '\0')
+        buf_append_str(ret, dir);
+    else
+        buf_printf(ret, "%s/backups", store);
+    free(dir);
+    free(store);
+    return status == KVS_OK ? ret->failed : status;
+}
+
 static void run_background_save(void *ctx)
 {
     struct server *server = ctx;
@@ -223,5 +240,6 @@ void host_init(struct server *server)
         .background_save = host_background_save,
         .last_save_s = host_last_save_s,
         .note_save = host_note_save,
+        .backup_dir = host_backup_dir,
     };
 }

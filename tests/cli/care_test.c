@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/cli/run.h"
+#include "tests/server/harness.h"
 
 static void fill(const char *dir)
 {
@@ -120,4 +121,38 @@ TEST(a_damaged_marker_is_named_and_can_be_repaired_past)
         check(dir, 1, "", "ENGINE", "kvs", "repair", to);
         says(dir, 0, "", "repaired: 2 keys", "kvs", "repair", to, "--engine", "kvs");
     }
+}
+
+TEST(a_running_server_makes_backups_in_its_own_directory_by_name)
+{
+    assert_int_equal(setenv("KVS_TEST_ENGINE", "kvs", 1), 0);
+    const char *dir = new_dir();
+    struct server_process server;
+    char addr[64];
+    char path[700];
+    server_start(&server, NULL);
+    (void)snprintf(addr, sizeof addr, "127.0.0.1:%d", server.port);
+    assert_int_equal(setenv("KVS_ADDR", addr, 1), 0);
+    check(dir, 0, "", NULL, "kvs-client", "set", "k1", "v1");
+    says(dir, 0, "backups/nightly-1", "", "kvs-client", "backup", "nightly-1");
+    check(dir, 0, "", NULL, "kvs-client", "set", "k2", "v2");
+    says(dir, 0, "backups/nightly-2", "", "kvs-client", "backup", "nightly-2", "--records");
+    check(dir, 1, "", "is not empty", "kvs-client", "backup", "nightly-2");
+    static const char *const bad[] = { "", ".", "..", "../up", "a/b", ".hidden", "-x", "a b" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        check(dir, 1, "", "a backup's name is made of", "kvs-client", "backup", "--", bad[i]);
+    check(dir, 1, "", "syntax error", "kvs-client", "call", "BACKUP", "x", "NOW");
+    check(dir, 0, "OK\n", NULL, "kvs-client", "call", "SAVE");
+    says(dir, 1, "", "kvs-client backup NAME", "kvs", "backup", "x", "--dir", server.dir);
+    says(dir, 1, "", "CONFIG SET failed", "kvs-client", "call", "CONFIG", "SET", "backup-dir", "/");
+    for (int i = 1; i <= 2; i++) {
+        char to[16];
+        (void)snprintf(path, sizeof path, "%s/backups/nightly-%d", server.dir, i);
+        (void)snprintf(to, sizeof to, "back%d", i);
+        says(dir, 0, "", "restored", "kvs", "restore", path, "--dir", to);
+    }
+    check(dir, 0, "k1\n", NULL, "kvs", "scan", "--dir", "back1");
+    check(dir, 0, "k1\nk2\n", NULL, "kvs", "scan", "--dir", "back2");
+    server_end(&server);
+    assert_int_equal(unsetenv("KVS_ADDR"), 0);
 }
