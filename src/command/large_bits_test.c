@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/crc64.h"
+#include "base/number.h"
 #include "command/stand_test.h"
 
 enum {
@@ -42,7 +43,9 @@ static int64_t number(struct stand *stand, const char *command)
     if (*(const char *)reply.data != ':')
         fail_msg("%s: %.*s", command, reply.len < 100 ? (int)reply.len : 100,
                  (const char *)reply.data);
-    return strtoll((const char *)reply.data + 1, NULL, 10);
+    int64_t value;
+    assert_true(number_parse_i64(bytes_of((const char *)reply.data + 1, reply.len - 3), &value));
+    return value;
 }
 
 static void set(struct stand *stand, const char *key, const unsigned char *bytes, size_t len)

@@ -303,7 +303,7 @@ static size_t look_once_more(const struct run *run, struct op *ops)
     return GROUPS;
 }
 
-static void check(const struct op *ops, size_t count)
+static void check(const struct op *ops, size_t count, const char *durability)
 {
     struct op *group_ops = calloc(count, sizeof *group_ops);
     assert_non_null(group_ops);
@@ -318,7 +318,8 @@ static void check(const struct op *ops, size_t count)
         if (fits)
             continue;
         history_print(group_ops, group_count);
-        fail_msg("no order explains what was seen of group %u (see above)", group);
+        fail_msg("no order explains what was seen of group %u (see above), durability %s", group,
+                 durability);
     }
     free(group_ops);
 }
@@ -378,7 +379,7 @@ static void make_and_check(struct random *random, size_t wanted)
     server_restart(&server, args);
     atomic_store(&run.port, server.port);
     count += look_once_more(&run, all + count);
-    check(all, count);
+    check(all, count, durability);
     free(all);
     server_end(&server);
 }
