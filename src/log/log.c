@@ -134,10 +134,13 @@ enum kvs_status log_new(const struct log_config *config, struct log **ret)
     if (bytes > SEGMENT_BYTES_MAX)
         bytes = SEGMENT_BYTES_MAX;
     log->segment_bytes = align_up(bytes);
-    log->stage.bytes = STAGE_BYTES;
-    if (config->stage_bytes != 0 && config->stage_bytes < STAGE_BYTES)
-        log->stage.bytes =
-            config->stage_bytes < STAGE_BYTES_MIN ? STAGE_BYTES_MIN : align_up(config->stage_bytes);
+    /* Small segments, small ring: there is less to gather. */
+    uint64_t stage_bytes = config->stage_bytes != 0 ? config->stage_bytes : log->segment_bytes / 8;
+    if (stage_bytes > STAGE_BYTES)
+        stage_bytes = STAGE_BYTES;
+    if (stage_bytes < STAGE_BYTES_MIN)
+        stage_bytes = STAGE_BYTES_MIN;
+    log->stage.bytes = align_up(stage_bytes);
     random_seed(&log->random, config->env->seed != 0 ? config->env->seed : random_system_u64());
     log->dir = strdup(config->dir);
     void *slots = mmap(NULL, SLOT_COUNT * sizeof *log->slots, PROT_READ | PROT_WRITE,

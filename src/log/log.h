@@ -88,7 +88,7 @@ struct log_config {
         memory_bytes; /* for resident segments; at least 4 segments are used whatever it says */
     enum kvs_durability
         durability; /* EVERYSEC and NO: the committer writes promptly and syncs each second (or never) */
-    uint64_t stage_bytes; /* EVERYSEC and NO: of the ring in TAIL; 0: 8 MiB; at least 64 KiB */
+    uint64_t stage_bytes; /* EVERYSEC and NO: of the ring in TAIL; 0: an eighth of a segment; 64 KiB to 8 MiB */
     bool read_only;
     bool no_background; /* no committer thread: waiting callers lead; nothing happens by itself */
     log_cover_fn *cover; /* NULL: checkpoints are not looked at */
