@@ -6,8 +6,10 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "base/bytes.h"
 #include "base/fail.h"
@@ -103,6 +105,28 @@ bad:
                 "bad address '%s': expected IP:PORT, such as 127.0.0.1:4000 or [::1]:4000", text);
 }
 
+enum kvs_status address_of_path(const char *path, struct address *ret)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof un.sun_path)
+        return fail(KVS_INVALID, 0, "bad path of a Unix socket '%s': 1 to %zu bytes are possible",
+                    path, sizeof un.sun_path - 1);
+    memcpy(un.sun_path, path, len + 1);
+    *ret = (struct address){ .len = sizeof un };
+    memcpy(&ret->storage, &un, sizeof un);
+    return KVS_OK;
+}
+
+const char *address_path(const struct address *address)
+{
+    if (address->storage.ss_family != AF_UNIX ||
+        address->len <= offsetof(struct sockaddr_un, sun_path))
+        return NULL;
+    const char *path = (const char *)&address->storage + offsetof(struct sockaddr_un, sun_path);
+    return path[0] != '\0' ? path : NULL;
+}
+
 void address_format(const struct address *address, char ret[ADDRESS_CHARS])
 {
     char ip[INET6_ADDRSTRLEN] = "?";
@@ -117,7 +141,11 @@ void address_format(const struct address *address, char ret[ADDRESS_CHARS])
         (void)inet_ntop(AF_INET6, &in.sin6_addr, ip, sizeof ip);
         (void)snprintf(ret, ADDRESS_CHARS, "[%s]:%u", ip, ntohs(in.sin6_port));
     } else {
-        (void)snprintf(ret, ADDRESS_CHARS, "?:0");
+        const char *path = address_path(address);
+        size_t len = path != NULL ? strlen(path) : 0;
+        size_t room = ADDRESS_CHARS - sizeof ":0";
+        (void)snprintf(ret, ADDRESS_CHARS, "%s:0",
+                       path == NULL ? "?" : path + (len > room ? len - room : 0));
     }
 }
 
@@ -150,5 +178,5 @@ bool address_is_loopback(const struct address *address)
             return true;
         return IN6_IS_ADDR_V4MAPPED(&in.sin6_addr) && in.sin6_addr.s6_addr[12] == 127;
     }
-    return false;
+    return address->storage.ss_family == AF_UNIX;
 }

@@ -54,3 +54,28 @@ TEST(bad_addresses_are_refused_by_name)
             assert_non_null(strstr(fail_text(), bad[i]));
     }
 }
+
+TEST(the_path_of_a_unix_socket)
+{
+    struct address address;
+    char text[ADDRESS_CHARS];
+    char path[200];
+    assert_ok(address_of_path("/run/kvs.sock", &address));
+    assert_string_equal(address_path(&address), "/run/kvs.sock");
+    assert_true(address_is_loopback(&address));
+    assert_int_equal(address_port(&address), 0);
+    address_format(&address, text);
+    assert_string_equal(text, "/run/kvs.sock:0");
+
+    memset(path, 'x', sizeof path);
+    path[100] = '\0';
+    assert_ok(address_of_path(path, &address));
+    address_format(&address, text); /* the end of it */
+    assert_int_equal(strlen(text), ADDRESS_CHARS - 1);
+    path[100] = 'x';
+    path[150] = '\0';
+    assert_int_equal(address_of_path(path, &address), KVS_INVALID);
+    assert_int_equal(address_of_path("", &address), KVS_INVALID);
+    assert_ok(address_parse("127.0.0.1:1", &address));
+    assert_null(address_path(&address));
+}

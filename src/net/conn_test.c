@@ -201,7 +201,7 @@ struct together {
     struct end *waiting[TOGETHER];
     size_t waiting_count;
     size_t gathers;
-    size_t most;     /* that waited at once */
+    size_t most; /* that waited at once */
     size_t consumed;
     bool take_half;
 };
@@ -244,7 +244,8 @@ static void open_together(void)
     for (int i = 0; i < TOGETHER; i++) {
         int fds[2];
         int size = 4 * SENT_BYTES;
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
+                         0);
         assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
         assert_ok(conn_open(&together.ends[i].conn, together.loop, fds[0], IN_MAX, &later_ops));
         together.ends[i].fd = fds[1];
@@ -342,19 +343,23 @@ TEST(a_listener_accepts_on_the_port_the_system_chose)
     struct accepted accepted = { .fd = -1 };
     assert_ok(loop_new(NULL, NULL, &loop));
     assert_ok(address_parse("127.0.0.1:0", &address));
-    assert_ok(listener_open(&address, 16, &listener));
+    assert_ok(listener_open(&address, 16, 0, &listener));
     assert_true(address_port(listener_address(listener)) != 0);
+    const struct address *to = listener_address(listener);
+    int early = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(early, (const struct sockaddr *)&to->storage, to->len), -1);
+    assert_int_equal(errno, ECONNREFUSED); /* the one who would serve is not ready */
+    close(early);
     assert_ok(listener_start(listener, loop, on_accept, &accepted));
 
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const struct address *to = listener_address(listener);
     assert_ok(connect(fd, (const struct sockaddr *)&to->storage, to->len));
     loop_turn(loop, true);
     assert_true(accepted.fd >= 0);
     assert_memory_equal(accepted.peer, "127.0.0.1:", 10);
 
     struct listener *second = NULL;
-    assert_int_equal(listener_open(to, 16, &second), KVS_IO); /* in use */
+    assert_int_equal(listener_open(to, 16, 0, &second), KVS_IO); /* in use */
 
     close(accepted.fd);
     close(fd);

@@ -13,22 +13,28 @@ struct listener;
 typedef void listener_accept_fn(void *ctx, int fd, const struct address *peer,
                                 const struct address *local);
 
-/* Binds and listens; connections are accepted once listener_start() was called. Errors: KVS_IO with the address in the text,
- * KVS_NO_MEMORY. */
+/*
+ * Binds. Whoever calls is refused by the system until listener_start(): nobody waits for a server that may never be ready. Of a Unix socket
+ * that nobody listens on any more the file is replaced; the new one gets the permissions @mode, if that is not 0. Errors: KVS_IO with the
+ * address in the text, KVS_NO_MEMORY.
+ */
 KVS_MUST_CHECK enum kvs_status listener_open(const struct address *address, int backlog,
-                                             struct listener **ret);
+                                             unsigned mode, struct listener **ret);
+
+/* The same with a socket that another process has bound, and that may be listening already. Takes @fd over only on success. */
+KVS_MUST_CHECK enum kvs_status listener_adopt(int fd, int backlog, struct listener **ret);
 
 /* Where it really listens: the port the system chose when 0 was asked for. */
 const struct address *listener_address(const struct listener *listener);
 
-/* Thread: loop. */
+/* Listens, and hands connections to @accept. KVS_IO with the address in the text. Thread: loop. */
 KVS_MUST_CHECK enum kvs_status listener_start(struct listener *listener, struct loop *loop,
                                               listener_accept_fn *accept, void *ctx);
 
 /* Stops accepting; @listener may be closed afterwards. Thread: loop. */
 void listener_stop(struct listener *listener);
 
-/* NULL is allowed; must not be started. */
+/* NULL is allowed; must not be started. Removes the file of a Unix socket that it made. */
 void listener_close(struct listener *listener);
 
 /* Sends keep-alive probes after @idle_s of silence (0: never). */

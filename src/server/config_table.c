@@ -55,6 +55,24 @@ static bool valid_binds(const char *text, char *ret_reason, size_t size)
     return good;
 }
 
+static bool valid_socket_path(const char *text, char *ret_reason, size_t size)
+{
+    struct address address;
+    if (text[0] == '\0' || address_of_path(text, &address) == KVS_OK)
+        return true;
+    (void)snprintf(ret_reason, size, "%s", kvs_error());
+    return false;
+}
+
+static bool valid_permissions(const char *text, char *ret_reason, size_t size)
+{
+    size_t len = strspn(text, "01234567");
+    if (len != 0 && len <= 4 && text[len] == '\0' && strtoul(text, NULL, 8) <= 0777)
+        return true;
+    (void)snprintf(ret_reason, size, "expected permissions in octal, 0 to 777");
+    return false;
+}
+
 static bool valid_log_level(const char *text, char *ret_reason, size_t size)
 {
     enum trace_level level;
@@ -311,6 +329,21 @@ static const struct setting_row rows[SETTING_COUNT] = {
                           .min = 0,
                           .max = INT32_MAX,
                           .help = "seconds after which an idle client is disconnected; 0: never" },
+    [SETTING_UNIXSOCKET] = { .name = "unixsocket",
+                             .aliases = "",
+                             .type = TYPE_TEXT,
+                             .initial = "",
+                             .valid = valid_socket_path,
+                             .argument = "PATH",
+                             .help = "path of a Unix socket to listen on as well" },
+    [SETTING_UNIXSOCKETPERM] = { .name = "unixsocketperm",
+                                 .aliases = "",
+                                 .type = TYPE_TEXT,
+                                 .initial = "0",
+                                 .valid = valid_permissions,
+                                 .argument = "MODE",
+                                 .help = "its permissions, in octal, such as 770; 0: as the umask "
+                                         "of the process says" },
 };
 
 const struct setting_row *config_row(enum setting setting)

@@ -23,6 +23,7 @@
 #include "base/fail.h"
 #include "command/command.h"
 #include "io/random.h"
+#include "server/notify.h"
 #include "server/state.h"
 
 /* ---- Settings as the parts want them ---- */
@@ -189,22 +190,67 @@ static void store_progress(void *ctx)
 
 /* ---- Listening ---- */
 
-static enum kvs_status listen_on(struct server *server, const struct address *address)
+/* Makes room for one more. */
+static enum kvs_status reserve_listener(struct server *server)
 {
     struct listener **more =
         reallocarray(server->listeners, server->listener_count + 1, sizeof *more);
     if (more == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "listener");
     server->listeners = more;
-    int backlog = (int)config_number(server->config, SETTING_TCP_BACKLOG);
-    enum kvs_status status =
-        listener_open(address, backlog, &server->listeners[server->listener_count]);
-    if (status != KVS_OK)
-        return status;
+    return KVS_OK;
+}
+
+static void count_listener(struct server *server)
+{
     if (!address_is_loopback(listener_address(server->listeners[server->listener_count])))
         server->exposed = true;
     server->listener_count++;
-    return KVS_OK;
+}
+
+static enum kvs_status listen_on(struct server *server, const struct address *address,
+                                 unsigned mode)
+{
+    int backlog = (int)config_number(server->config, SETTING_TCP_BACKLOG);
+    enum kvs_status status = reserve_listener(server);
+    if (status == KVS_OK)
+        status = listener_open(address, backlog, mode, &server->listeners[server->listener_count]);
+    if (status == KVS_OK)
+        count_listener(server);
+    return status;
+}
+
+/* The sockets that whoever started us has opened for us: then the addresses are his business. */
+static enum kvs_status adopt_sockets(struct server *server, int count)
+{
+    int backlog = (int)config_number(server->config, SETTING_TCP_BACKLOG);
+    enum kvs_status status = KVS_OK;
+    for (int i = 0; i < count && status == KVS_OK; i++) {
+        status = reserve_listener(server);
+        if (status == KVS_OK)
+            status = listener_adopt(NOTIFY_FIRST_FD + i, backlog,
+                                    &server->listeners[server->listener_count]);
+        if (status == KVS_OK)
+            count_listener(server);
+    }
+    return status;
+}
+
+static enum kvs_status listen_on_path(struct server *server)
+{
+    char *path = config_text(server->config, SETTING_UNIXSOCKET);
+    char *mode = config_text(server->config, SETTING_UNIXSOCKETPERM);
+    struct address address;
+    enum kvs_status status = KVS_OK;
+    if (path == NULL || mode == NULL)
+        status = fail(KVS_NO_MEMORY, ENOMEM, "settings");
+    else if (path[0] != '\0')
+        status = address_of_path(path, &address);
+    if (status == KVS_OK && path[0] != '\0')
+        status = listen_on(server, &address, (unsigned)strtoul(mode, NULL, 8));
+    free(mode);
+    free(path);
+    return status;
 }
 
 /* Each word of @text is an address, or with @port an IP, for which a '-' in front means that it may be missing on this machine. */
@@ -219,7 +265,7 @@ static enum kvs_status listen_all(struct server *server, char *text, int port)
         status = port >= 0 ? address_parse_ip(part + optional, (uint16_t)port, &address)
                            : address_parse(part, &address);
         if (status == KVS_OK)
-            status = listen_on(server, &address);
+            status = listen_on(server, &address, 0);
         if (status != KVS_OK && optional) {
             trace_line(&server->trace, TRACE_DEBUG, "%s: left out: %s", part, kvs_error());
             status = KVS_OK;
@@ -237,8 +283,10 @@ static enum kvs_status show_addresses(struct server *server)
     buf_init(&all, 65536);
     for (size_t i = 0; i < server->listener_count; i++) {
         char text[ADDRESS_CHARS];
+        if (address_path(listener_address(server->listeners[i])) != NULL)
+            continue;
         address_format(listener_address(server->listeners[i]), text);
-        buf_printf(&all, "%s%s", i == 0 ? "" : " ", text);
+        buf_printf(&all, "%s%s", all.len == 0 ? "" : " ", text);
     }
     buf_append_char(&all, '\0');
     char port[8];
@@ -258,15 +306,20 @@ static enum kvs_status open_listeners(struct server *server)
     char *addr = config_text(config, SETTING_ADDR);
     char *bind = config_text(config, SETTING_BIND);
     enum kvs_status status;
+    int handed_over = notify_take_sockets();
     enum setting_source older = config_source(config, SETTING_PORT);
     if (config_source(config, SETTING_BIND) > older)
         older = config_source(config, SETTING_BIND);
     if (addr == NULL || bind == NULL)
         status = fail(KVS_NO_MEMORY, ENOMEM, "settings");
+    else if (handed_over != 0)
+        status = adopt_sockets(server, handed_over);
     else if (addr[0] != '\0' && config_source(config, SETTING_ADDR) >= older)
         status = listen_all(server, addr, -1);
     else
         status = listen_all(server, bind, (int)config_number(config, SETTING_PORT));
+    if (status == KVS_OK)
+        status = listen_on_path(server);
     if (status == KVS_OK)
         status = show_addresses(server);
     if (status != KVS_OK)
@@ -317,9 +370,14 @@ static void log_ready(struct server *server)
     const struct address *address = listener_address(server->listeners[0]);
     char text[ADDRESS_CHARS];
     address_format(address, text);
-    trace_line(&server->trace, TRACE_INFO,
-               "ready on %s; try: redis-cli -p %u, or kvs-client set KEY VALUE --addr %s", text,
-               address_port(address), text);
+    if (address_path(address) != NULL)
+        trace_line(&server->trace, TRACE_INFO, "ready on %s; try: redis-cli -s %s", text,
+                   address_path(address));
+    else
+        trace_line(&server->trace, TRACE_INFO,
+                   "ready on %s; try: redis-cli -p %u, or kvs-client set KEY VALUE --addr %s", text,
+                   address_port(address), text);
+    (void)notify_tell("READY=1\nSTATUS=ready"); /* most often there is nobody to tell */
 }
 
 /* Every client needs a descriptor. The limit is raised as far as may be, and maxclients lowered to what is left. */
@@ -557,6 +615,7 @@ void server_run(struct server *server)
     (void)close(signal_fd);
     unblock_signals();
     trace_line(&server->trace, TRACE_INFO, "%s: stopping; again to stop at once", why);
+    (void)notify_tell("STOPPING=1\nSTATUS=finishing what is under way");
     server->stop_listening = (struct loop_task){ .run = stop_listening, .ctx = server };
     loop_post(server->reactors[0].loop, &server->stop_listening);
     for (unsigned i = 0; i < server->reactor_count; i++)
