@@ -114,6 +114,7 @@ struct command_env {
     const struct host *host;
     struct kvs *const *spaces;
     enum kvs_durability durability; /* of writes now */
+    int64_t now_ms; /* wall clock, when many commands are run at what counts as one time; 0: read it for each */
 };
 
 /*

@@ -308,7 +308,7 @@ enum kvs_status command_run(const struct command_env *env, struct client *client
         /* relaxed: only this thread stores it */
         .db = env->spaces[atomic_load_explicit(&client->space, memory_order_relaxed)],
         .may_wait = may_wait,
-        .now_ms = now_ms(env->host),
+        .now_ms = env->now_ms != 0 ? env->now_ms : now_ms(env->host),
         .durability = env->durability,
         .blobs = &blobs,
     };

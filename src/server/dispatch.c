@@ -197,6 +197,7 @@ enum kvs_status dispatch_command(struct session *session, const struct request *
     job->run = command_job_run;
     job->done = command_job_done;
     job->env = session->reactor->env;
+    job->env.now_ms = 0; /* it may wait for its turn */
     job->used = used;
     job->out.max_bytes = session->outbox.own.max_bytes;
     counter_add(&session->reactor->stats.pool_commands, 1);

@@ -475,6 +475,7 @@ static void run_spell(struct session *session)
         struct buf *out = outbox_begin(&session->outbox, &reactor->out);
         enum step last = STEP_AGAIN;
         session->fence_joins = false;
+        reactor->env.now_ms = clock_wall_ms(reactor->server->clock);
         reactor->command_ns = loop_clock_ns(reactor->loop);
         while (last == STEP_AGAIN && out->failed == KVS_OK && may_execute(session))
             last = step(session, out);
