@@ -83,8 +83,29 @@ static_assert(_Alignof(struct retired) <= _Alignof(struct epoch_node), "and is a
 static atomic_bool worker_lost;
 static pthread_mutex_t worker_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static void bring_worker_back(void)
+{
+    CHECK(pthread_mutex_lock(&worker_lock) == 0);
+    /* relaxed: under the lock, which orders it with the store below on other threads */
+    if (atomic_load_explicit(&worker_lost, memory_order_relaxed)) {
+        urcu_bp_call_rcu_after_fork_child();
+        /* release: who sees false sees the library usable again. pairs with: need_worker */
+        atomic_store_explicit(&worker_lost, false, memory_order_release);
+    }
+    CHECK(pthread_mutex_unlock(&worker_lock) == 0);
+}
+
+static inline void need_worker(void)
+{
+    /* acquire: pairs with: bring_worker_back */
+    if (unlikely(atomic_load_explicit(&worker_lost, memory_order_acquire)))
+        bring_worker_back();
+}
+
 static void before_fork(void)
 {
+    /* A child that has retired nothing yet still holds the library's lock from its own fork. */
+    need_worker();
     urcu_bp_call_rcu_before_fork();
     urcu_bp_before_fork();
 }
@@ -107,25 +128,6 @@ static void after_fork_child(void)
 __attribute__((constructor)) static void watch_forks(void)
 {
     (void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-}
-
-static void bring_worker_back(void)
-{
-    CHECK(pthread_mutex_lock(&worker_lock) == 0);
-    /* relaxed: under the lock, which orders it with the store below on other threads */
-    if (atomic_load_explicit(&worker_lost, memory_order_relaxed)) {
-        urcu_bp_call_rcu_after_fork_child();
-        /* release: who sees false sees the library usable again. pairs with: need_worker */
-        atomic_store_explicit(&worker_lost, false, memory_order_release);
-    }
-    CHECK(pthread_mutex_unlock(&worker_lock) == 0);
-}
-
-static inline void need_worker(void)
-{
-    /* acquire: pairs with: bring_worker_back */
-    if (unlikely(atomic_load_explicit(&worker_lost, memory_order_acquire)))
-        bring_worker_back();
 }
 
 void epoch_enter(void)

@@ -213,3 +213,28 @@ TEST(a_forked_child_can_go_on)
     epoch_barrier();
     assert_int_equal(atomic_load(&freed), 1);
 }
+
+/* A child that has retired nothing forks again: neither it nor its own child may wait for a lock of the library for ever. */
+TEST(a_forked_child_can_fork)
+{
+#if !defined(__SANITIZE_THREAD__) /* which ends children that start threads */
+    epoch_retire(&item_new()->node, item_free);
+    epoch_barrier();
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)alarm(60);
+        pid_t grandchild = fork();
+        if (grandchild == 0)
+            _exit(7);
+        int ended;
+        _exit(grandchild > 0 && waitpid(grandchild, &ended, 0) == grandchild && WIFEXITED(ended)
+                  ? WEXITSTATUS(ended)
+                  : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+#endif
+}
