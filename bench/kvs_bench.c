@@ -34,7 +34,7 @@ static struct bench_options options = {
     .pipeline = 1,
     .threads = 1,
     .batch = 100,
-    .durability = "no",
+    .rounds = 1,
 };
 
 static const struct flag flags[] = {
@@ -60,17 +60,23 @@ static const struct flag flags[] = {
       &options.pipeline, NULL },
     { "pid", "N", "server: its process, for CPU and memory (default: asked from it)", NULL,
       &options.pid, NULL },
-    { "engine", "LIST", "engine: names, comma separated (default: all)", &options.engines, NULL,
+    { "engine", "LIST", "engine: stores, comma separated (default kvs)", &options.engines, NULL,
       NULL },
     { "dir", "DIR", "engine: where to put the data (default: a new directory in /tmp, removed)",
       &options.dir, NULL, NULL },
-    { "durability", "always|everysec|no", "engine: of the writes (default no; fillsync: always)",
-      &options.durability, NULL, NULL },
     { "threads", "N", "engine: threads (default 1)", NULL, &options.threads, NULL },
     { "memory", "BYTES", "engine: memory budget (default: the engine's)", NULL,
       &options.memory_bytes, NULL },
     { "batch", "N", "engine: operations in a batch of fillbatch (default 100)", NULL,
       &options.batch, NULL },
+    { "rounds", "N", "engine: times each workload is done, the stores in turn (default 1)", NULL,
+      &options.rounds, NULL },
+    { "fill-seconds", "N", "engine: end a fill after that long (default: no limit)", NULL,
+      &options.fill_seconds, NULL },
+    { "memory-limit", "BYTES", "engine: of the control group of cold gets, a quarter of the data",
+      NULL, &options.memory_limit, NULL },
+    { "keep", NULL, "engine: reopen and pause use the data in --dir instead of filling first", NULL,
+      NULL, &options.keep },
 };
 
 static void usage(FILE *to)
@@ -79,16 +85,23 @@ static void usage(FILE *to)
                 "       kvs-bench engine [--flag value]...\n"
                 "       kvs-bench floor [--flag value]...    (a server that stores nothing)\n"
                 "       kvs-bench --help | -V\n\n"
-                "server workloads: set get mixed incr ping mset mget\n"
-                "engine workloads: fillseq fillrandom overwrite fillbatch fillsync readrandom "
-                "readmissing readseq\n"
-                "                  seekrandom readwhilewriting deleterandom\n\n");
+                "server workloads: set get mixed incr ping mset mget\n\n");
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         char left[48];
         snprintf(left, sizeof left, "--%s%s%s", flags[i].name, flags[i].argument != NULL ? " " : "",
                  flags[i].argument != NULL ? flags[i].argument : "");
         fprintf(to, "  %-32s %s\n", left, flags[i].help);
     }
+    fprintf(to, "\n");
+    engine_workloads_print(to);
+    fprintf(
+        to,
+        "\nWithout --dir the data goes to a directory in /tmp and is removed. Ten million keys, "
+        "three stores in turn:\n"
+        "  kvs-bench engine --engine kvs,lmdb,rocksdb --keys 10000000 --seconds 5 --rounds 3 "
+        "--dir DIR --json >LINES\n"
+        "  bench/engine_summary.py LINES\n"
+        "`make bench` does all of it; bench/run says which variables it takes.\n");
 }
 
 static const struct flag *find_flag(const char *argument)
@@ -126,11 +139,13 @@ static bool read_flags(int argc, char **argv)
         }
     }
     if (options.keys == 0 || options.clients == 0 || options.pipeline == 0 ||
-        options.threads == 0 || options.batch == 0 || options.value_bytes > KVS_INLINE_MAX ||
-        options.clients > 20000 || options.pipeline > 10000 || options.threads > 1024) {
+        options.threads == 0 || options.batch == 0 || options.batch > 10000 ||
+        options.rounds == 0 || options.value_bytes > KVS_INLINE_MAX || options.clients > 20000 ||
+        options.pipeline > 10000 || options.threads > 1024) {
         fprintf(stderr,
-                "kvs-bench: keys, clients (to 20000), pipeline (to 10000), threads (to 1024) and "
-                "batch are at least 1, "
+                "kvs-bench: keys, clients (to 20000), pipeline (to 10000), threads (to 1024), "
+                "batch (to "
+                "10000) and rounds are at least 1, "
                 "value-bytes at most %d\n",
                 KVS_INLINE_MAX);
         return false;

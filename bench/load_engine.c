@@ -1,415 +1,228 @@
 /*
- * load_engine.c - `kvs-bench engine`: the workloads that storage engines are compared with, in process, over kvs.h.
- *
- * Keys are 16 bytes: 16 hexadecimal digits of the key's number, mixed for random order. Threads share one handle. A latency is that
- * of one operation (readseq: of one record; fillbatch: of one batch). fillsync waits for the disk at every operation whatever
- * --durability says.
+ * load_engine.c - `kvs-bench engine`: every store in a process of its own, which does the workloads that it is told. For each
+ * workload and round the stores take turns, so that what the machine does meanwhile meets all of them alike.
  */
-#include <ftw.h>
-#include <pthread.h>
-#include <stdatomic.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <kvs/kvs.h>
-
-#include "base/bytes.h"
-#include "base/hash.h"
-#include "bench/options.h"
+#include "bench/engine.h"
 #include "bench/report.h"
-#include "io/random.h"
+#include "bench/ticks.h"
 
 enum {
-    KEY_BYTES = 16,
-    SEEK_NEXT = 50
+    SUBJECTS_MAX = 16
 };
 
-struct engine_load {
+/* A store's process, and the two ends of its pipes. */
+struct subject {
+    struct load load;
+    pid_t pid; /* 0: not running */
+    int orders;
+    int answers;
+};
+
+struct contest {
     const struct bench_options *options;
-    const char *engine;
-    const char *dir;
-    struct kvs *db;
+    struct subject subjects[SUBJECTS_MAX];
+    size_t count;
+    char base[2048];
     char *value;
-    const struct workload *workload;
-    uint64_t operations; /* per thread */
-    atomic_bool stop;
-    atomic_bool failed;
+    unsigned round;
 };
 
-struct worker {
-    struct engine_load *load;
-    pthread_t thread;
-    unsigned number;
-    bool background; /* the writer of readwhilewriting */
-    struct random random;
-    uint64_t done;
-    struct kvs_value value;
-    struct kvs_batch *batch;
-    struct kvs_iterator *iterator;
-    struct histogram latency;
-};
-
-static void key_of(uint64_t number, char key[KEY_BYTES + 1])
-{
-    snprintf(key, KEY_BYTES + 1, "%016llx", (unsigned long long)number);
-}
-
-/* Sequential numbers in a random-looking order that never repeats. */
-static uint64_t scattered(uint64_t number)
-{
-    return hash_u64(number + 1);
-}
-
-static enum kvs_status put(struct worker *worker, uint64_t number, enum kvs_durability durability)
-{
-    struct engine_load *load = worker->load;
-    char key[KEY_BYTES + 1];
-    key_of(number, key);
-    kvs_batch_clear(worker->batch);
-    kvs_batch_set(worker->batch, load->db, bytes_of(key, KEY_BYTES),
-                  bytes_of(load->value, load->options->value_bytes), 0);
-    struct kvs_write_options write = { .durability = durability };
-    return kvs_write(load->db, worker->batch, &write, NULL);
-}
-
-static uint64_t my_number(const struct worker *worker)
-{
-    return worker->done * worker->load->options->threads + worker->number;
-}
-
-static enum kvs_status op_fillseq(struct worker *worker)
-{
-    return put(worker, my_number(worker), KVS_DURABILITY_DEFAULT);
-}
-
-static enum kvs_status op_fillrandom(struct worker *worker)
-{
-    return put(worker, scattered(my_number(worker)), KVS_DURABILITY_DEFAULT);
-}
-
-static enum kvs_status op_overwrite(struct worker *worker)
-{
-    return put(worker, scattered(random_below(&worker->random, worker->load->options->keys)),
-               KVS_DURABILITY_DEFAULT);
-}
-
-static enum kvs_status op_fillsync(struct worker *worker)
-{
-    return put(worker, scattered(random_below(&worker->random, worker->load->options->keys)),
-               KVS_DURABILITY_ALWAYS);
-}
-
-static enum kvs_status op_fillbatch(struct worker *worker)
-{
-    struct engine_load *load = worker->load;
-    kvs_batch_clear(worker->batch);
-    for (uint64_t i = 0; i < load->options->batch; i++) {
-        char key[KEY_BYTES + 1];
-        key_of(scattered(my_number(worker) * load->options->batch + i), key);
-        kvs_batch_set(worker->batch, load->db, bytes_of(key, KEY_BYTES),
-                      bytes_of(load->value, load->options->value_bytes), 0);
-    }
-    return kvs_write(load->db, worker->batch, NULL, NULL);
-}
-
-static enum kvs_status op_readrandom(struct worker *worker)
-{
-    char key[KEY_BYTES + 1];
-    key_of(scattered(random_below(&worker->random, worker->load->options->keys)), key);
-    return kvs_get(worker->load->db, bytes_of(key, KEY_BYTES), &worker->value);
-}
-
-static enum kvs_status op_readmissing(struct worker *worker)
-{
-    char key[KEY_BYTES + 1];
-    key_of(random_u64(&worker->random), key);
-    key[KEY_BYTES - 1] = '.'; /* never a digit */
-    enum kvs_status status = kvs_get(worker->load->db, bytes_of(key, KEY_BYTES), &worker->value);
-    return status == KVS_NOT_FOUND ? KVS_OK : status;
-}
-
-static enum kvs_status op_readseq(struct worker *worker)
-{
-    struct kvs *db = worker->load->db;
-    struct kvs_entry entry;
-    enum kvs_status status = KVS_OK;
-    if (worker->iterator == NULL)
-        status = kvs_iterator_open(db, NULL, NULL, false, &worker->iterator);
-    if (status == KVS_OK)
-        status = kvs_iterator_next(db, worker->iterator, false, &entry);
-    if (status == KVS_NOT_FOUND) { /* from the first again */
-        kvs_iterator_close(db, worker->iterator);
-        worker->iterator = NULL;
-        status = KVS_OK;
-    }
-    return status;
-}
-
-static enum kvs_status op_seekrandom(struct worker *worker)
-{
-    struct kvs *db = worker->load->db;
-    char key[KEY_BYTES + 1];
-    key_of(random_u64(&worker->random), key);
-    struct kvs_range range = { .start = bytes_of(key, KEY_BYTES) };
-    struct kvs_iterator *iterator;
-    struct kvs_entry entry;
-    enum kvs_status status = kvs_iterator_open(db, NULL, &range, false, &iterator);
-    if (status != KVS_OK)
-        return status;
-    for (int i = 0; i < SEEK_NEXT && status == KVS_OK; i++)
-        status = kvs_iterator_next(db, iterator, false, &entry);
-    kvs_iterator_close(db, iterator);
-    return status == KVS_NOT_FOUND ? KVS_OK : status;
-}
-
-static enum kvs_status op_deleterandom(struct worker *worker)
-{
-    char key[KEY_BYTES + 1];
-    key_of(scattered(my_number(worker)), key);
-    kvs_batch_clear(worker->batch);
-    kvs_batch_remove(worker->batch, worker->load->db, bytes_of(key, KEY_BYTES));
-    return kvs_write(worker->load->db, worker->batch, NULL, NULL);
-}
-
-static const struct workload {
+static const struct {
     const char *name;
-    enum kvs_status (*op)(struct worker *worker);
-    enum kvs_status (*beside)(struct worker *worker); /* run by one further thread meanwhile */
-    bool fills;       /* begins with an empty store, and does each key once */
-    uint64_t at_most; /* operations unless told; 0: as many as keys */
-} workloads[] = {
-    { "fillseq", op_fillseq, NULL, true, 0 },
-    { "fillbatch", op_fillbatch, NULL, true, 0 },
-    { "fillrandom", op_fillrandom, NULL, true, 0 },
-    { "overwrite", op_overwrite, NULL, false, 0 },
-    { "fillsync", op_fillsync, NULL, false, 20000 },
-    { "readrandom", op_readrandom, NULL, false, 0 },
-    { "readmissing", op_readmissing, NULL, false, 0 },
-    { "readseq", op_readseq, NULL, false, 0 },
-    { "seekrandom", op_seekrandom, NULL, false, 200000 },
-    { "readwhilewriting", op_readrandom, op_overwrite, false, 0 },
-    { "deleterandom", op_deleterandom, NULL, false, 0 },
+    bool (*run)(struct load *load);
+    const char *what;
+} experiments[] = {
+    { "cold", cold_run, "gets of data four times the memory limit, 1 and 32 outstanding" },
+    { "reopen", reopen_run, "opening to the first get, after closing and after kill -9" },
+    { "pause", pause_run, "open loop at 70 % of the peak, with upkeep running and without" },
 };
 
-static void *work(void *arg)
+void engine_workloads_print(FILE *to)
 {
-    struct worker *worker = arg;
-    struct engine_load *load = worker->load;
-    enum kvs_status (*op)(struct worker *) =
-        worker->background ? load->workload->beside : load->workload->op;
-    uint64_t end_ns =
-        load->options->seconds != 0 ? now_ns() + load->options->seconds * 1000000000u : UINT64_MAX;
-    uint64_t before = now_ns();
-    while (worker->background ? !atomic_load(&load->stop) : worker->done < load->operations) {
-        enum kvs_status status = op(worker);
-        if (status != KVS_OK) {
-            fprintf(stderr, "kvs-bench: %s: %s: %s\n", load->workload->name,
-                    kvs_status_text(status), kvs_error());
-            atomic_store(&load->failed, true);
-            break;
-        }
-        worker->done++;
-        uint64_t after = now_ns();
-        histogram_add(&worker->latency, after - before, 1);
-        before = after;
-        if (after > end_ns ||
-            atomic_load_explicit(&load->failed, memory_order_relaxed)) /* a flag to stop soon */
-            break;
-    }
-    kvs_iterator_close(load->db, worker->iterator);
-    worker->iterator = NULL;
-    return NULL;
+    fprintf(to, "engine workloads:\n");
+    for (const struct workload *workload = workloads; workload->name != NULL; workload++)
+        fprintf(to, "  %-18s %s\n", workload->name, workload->what);
+    for (size_t i = 0; i < sizeof experiments / sizeof experiments[0]; i++)
+        fprintf(to, "  %-18s %s\n", experiments[i].name, experiments[i].what);
+    fprintf(to,
+            "\nengine names: kvs-lmdb and kvs-rocksdb are this library's engines on those, and\n");
+    for (size_t i = 0; store_at(i) != NULL; i++)
+        fprintf(to, "  %-18s %s\n", store_at(i)->name, store_at(i)->what);
 }
 
-static bool worker_start(struct worker *worker, struct engine_load *load, unsigned number,
-                         bool background)
+static bool run_named(struct load *load, const char *name)
 {
-    worker->load = load;
-    worker->number = number;
-    worker->background = background;
-    random_seed(&worker->random, load->options->seed * 1000 + number);
-    return kvs_batch_new(&worker->batch) == KVS_OK &&
-           pthread_create(&worker->thread, NULL, work, worker) == 0;
-}
-
-static void worker_report(struct engine_load *load, const char *name, unsigned threads,
-                          uint64_t per_op, double seconds, double cpu,
-                          const struct histogram *latency)
-{
-    struct report report = { .subject = load->engine,
-                             .workload = name,
-                             .clients = threads,
-                             .pipeline = 1,
-                             .operations = latency->total * per_op,
-                             .seconds = seconds,
-                             .cpu_seconds = cpu,
-                             .disk_bytes = directory_bytes(load->dir),
-                             .latency = latency };
-    (void)process_memory_bytes((int)getpid(), &report.memory_bytes); /* stays 0: not known */
-    report_print(&report, load->options->json);
-}
-
-static bool run_threads(struct engine_load *load)
-{
-    unsigned threads = (unsigned)load->options->threads;
-    unsigned all = threads + (load->workload->beside != NULL);
-    struct worker *workers = calloc(all, sizeof *workers);
-    struct histogram *latency = calloc(1, sizeof *latency);
-    if (workers == NULL || latency == NULL) {
-        fprintf(stderr, "kvs-bench: out of memory\n");
-        free(workers);
-        free(latency);
-        return false;
-    }
-    double cpu_before = 0;
-    double cpu_after = 0;
-    (void)process_cpu_seconds((int)getpid(), &cpu_before);
-    uint64_t start_ns = now_ns();
-    unsigned started = 0;
-    while (started < all && worker_start(&workers[started], load, started, started >= threads))
-        started++;
-    if (started < all)
-        atomic_store(&load->failed, true);
-    for (unsigned i = 0; i < started; i++) {
-        if (i == threads)
-            atomic_store(&load->stop, true);
-        (void)pthread_join(workers[i].thread, NULL); /* started above, joined once */
-    }
-    double seconds = (double)(now_ns() - start_ns) / 1e9;
-    (void)process_cpu_seconds((int)getpid(), &cpu_after);
-    for (unsigned i = 0; i < threads; i++)
-        histogram_merge(latency, &workers[i].latency);
-    uint64_t per_op = load->workload->op == op_fillbatch ? load->options->batch : 1;
-    if (!atomic_load(&load->failed)) {
-        worker_report(load, load->workload->name, threads, per_op, seconds, cpu_after - cpu_before,
-                      latency);
-        if (all > threads)
-            worker_report(load, "  its writer", 1, 1, seconds, -1, &workers[threads].latency);
-    }
-    for (unsigned i = 0; i < all; i++) {
-        kvs_value_done(&workers[i].value);
-        kvs_batch_free(workers[i].batch);
-    }
-    free(workers);
-    free(latency);
-    atomic_store(&load->stop, false);
-    return !atomic_load(&load->failed);
-}
-
-static bool parse_durability(const char *text, enum kvs_durability *ret)
-{
-    static const char *const names[] = { "always", "everysec", "no" };
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *ret = (enum kvs_durability)(KVS_DURABILITY_ALWAYS + i);
-            return true;
-        }
-    }
-    fprintf(stderr, "kvs-bench: --durability is always, everysec or no, not \"%s\"\n", text);
+    const struct workload *workload = workload_find(name);
+    if (workload != NULL)
+        return load_run(load, workload);
+    for (size_t i = 0; i < sizeof experiments / sizeof experiments[0]; i++)
+        if (strcmp(experiments[i].name, name) == 0)
+            return load_close(load) && experiments[i].run(load);
+    fprintf(stderr, "kvs-bench: unknown workload \"%s\"; see kvs-bench --help\n", name);
     return false;
 }
 
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)
+/* The life of a store's process: a line with a workload's name comes in, a byte goes out. */
+static int subject_main(struct load *load, int orders, int answers)
 {
-    (void)info;
-    (void)type;
-    (void)walk;
-    return remove(path);
+    FILE *in = fdopen(orders, "r");
+    char name[64];
+    (void)ticks_ns();
+    while (in != NULL && fgets(name, sizeof name, in) != NULL) {
+        name[strcspn(name, "\n")] = '\0';
+        char answer = run_named(load, name) ? 'y' : 'n';
+        if (write(answers, &answer, 1) != 1)
+            break;
+    }
+    return load_close(load) ? 0 : 1;
 }
 
-static bool reopen(struct engine_load *load, bool empty)
+static bool subject_start(struct contest *contest, struct subject *subject)
 {
-    if (load->db != NULL && kvs_close(load->db) != KVS_OK) {
-        fprintf(stderr, "kvs-bench: closing: %s\n", kvs_error());
+    int orders[2];
+    int answers[2];
+    if (pipe(orders) != 0 || pipe(answers) != 0) {
+        perror("kvs-bench: pipe");
         return false;
     }
-    load->db = NULL;
-    if (empty && load->options->dir == NULL)
-        (void)nftw(load->dir, remove_one, 16,
-                   FTW_DEPTH | FTW_PHYS); /* what cannot be removed is met when opening */
-    struct kvs_options open = { .engine = load->engine,
-                                .memory_bytes = load->options->memory_bytes };
-    if (!parse_durability(load->options->durability, &open.durability))
-        return false;
-    if (kvs_open(load->dir, &open, &load->db) != KVS_OK) {
-        fprintf(stderr, "kvs-bench: opening %s: %s\n", load->dir, kvs_error());
+    (void)fflush(stdout);
+    subject->pid = fork();
+    if (subject->pid < 0) {
+        perror("kvs-bench: fork");
+        subject->pid = 0;
         return false;
     }
+    if (subject->pid == 0) {
+        for (size_t i = 0; i < contest->count; i++)
+            if (contest->subjects[i].pid != 0 && &contest->subjects[i] != subject)
+                (void)close(contest->subjects[i].orders);
+        (void)close(orders[1]);
+        (void)close(answers[0]);
+        exit(subject_main(&subject->load, orders[0], answers[1]));
+    }
+    (void)close(orders[0]);
+    (void)close(answers[1]);
+    subject->orders = orders[1];
+    subject->answers = answers[0];
     return true;
+}
+
+static bool subject_run(struct subject *subject, const char *workload)
+{
+    char line[80];
+    char answer = 'n';
+    int len = snprintf(line, sizeof line, "%s\n", workload);
+    return write(subject->orders, line, (size_t)len) == len &&
+           read(subject->answers, &answer, 1) == 1 && answer == 'y';
+}
+
+static bool subject_end(struct subject *subject)
+{
+    if (subject->pid == 0)
+        return true;
+    (void)close(subject->orders);
+    int status;
+    bool ok = waitpid(subject->pid, &status, 0) == subject->pid && WIFEXITED(status) &&
+              WEXITSTATUS(status) == 0;
+    (void)close(subject->answers);
+    subject->pid = 0;
+    return ok;
 }
 
 static bool run_workload(void *ctx, const char *name)
 {
-    struct engine_load *load = ctx;
-    load->workload = NULL;
-    for (size_t i = 0; i < sizeof workloads / sizeof workloads[0]; i++) {
-        if (strcmp(workloads[i].name, name) == 0)
-            load->workload = &workloads[i];
-    }
-    if (load->workload == NULL) {
-        fprintf(stderr, "kvs-bench: unknown workload \"%s\"; see kvs-bench --help\n", name);
-        return false;
-    }
-    if ((load->workload->fills || load->db == NULL) && !reopen(load, load->workload->fills))
-        return false;
-    uint64_t operations =
-        load->options->operations != 0 ? load->options->operations : load->options->keys;
-    if (load->options->operations == 0 && load->workload->at_most != 0 &&
-        operations > load->workload->at_most)
-        operations = load->workload->at_most;
-    if (load->workload->op == op_fillbatch)
-        operations /= load->options->batch;
-    load->operations = operations / load->options->threads;
-    if (load->operations == 0)
-        load->operations = 1;
-    return run_threads(load);
+    struct contest *contest = ctx;
+    for (uint64_t round = 0; round < contest->options->rounds; round++)
+        for (size_t i = 0; i < contest->count; i++)
+            if (!subject_run(&contest->subjects[i], name)) {
+                fprintf(stderr, "kvs-bench: %s failed at %s\n", contest->subjects[i].load.name,
+                        name);
+                return false;
+            }
+    return true;
 }
 
-static bool run_engine(void *ctx, const char *engine)
+static bool add_subject(void *ctx, const char *name)
 {
-    struct engine_load *load = ctx;
-    static const char all[] =
-        "fillseq,fillbatch,fillrandom,overwrite,fillsync,readrandom,readmissing,readseq,seekrandom,"
-        "readwhilewriting,deleterandom";
-    load->engine = engine;
-    bool ok = for_each_name(load->options->workloads != NULL ? load->options->workloads : all,
-                            run_workload, load);
-    if (load->db != NULL && kvs_close(load->db) != KVS_OK) {
-        fprintf(stderr, "kvs-bench: closing: %s\n", kvs_error());
-        ok = false;
+    struct contest *contest = ctx;
+    const struct bench_options *options = contest->options;
+    if (contest->count == SUBJECTS_MAX) {
+        fprintf(stderr, "kvs-bench: at most %d stores at a time\n", SUBJECTS_MAX);
+        return false;
     }
-    load->db = NULL;
-    if (load->options->dir == NULL)
-        (void)nftw(load->dir, remove_one, 16,
-                   FTW_DEPTH | FTW_PHYS); /* a directory of ours in /tmp */
-    return ok;
+    struct load *load = &contest->subjects[contest->count].load;
+    const char *engine;
+    load->options = options;
+    load->name = strdup(name);
+    load->ops = load->name != NULL ? store_find(load->name, &engine) : NULL;
+    if (load->ops == NULL) {
+        fprintf(stderr, "kvs-bench: unknown store \"%s\"; see kvs-bench --help\n", name);
+        return false;
+    }
+    snprintf(load->dir, sizeof load->dir, "%s/%s", contest->base, name);
+    if (mkdir(load->dir, 0700) != 0 && errno != EEXIST) {
+        perror("kvs-bench: making a directory");
+        return false;
+    }
+    load->value = (struct store_value){ contest->value, options->value_bytes };
+    load->config = (struct store_config){ .dir = load->dir,
+                                          .engine = engine,
+                                          .memory_bytes = options->memory_bytes,
+                                          .keys = options->keys };
+    contest->count++;
+    return true;
+}
+
+static char *value_make(const struct bench_options *options)
+{
+    struct random random;
+    char *value = malloc(options->value_bytes + 1);
+    random_seed(&random, options->seed);
+    for (uint64_t i = 0; value != NULL && i < options->value_bytes; i++)
+        value[i] = (char)('a' + random_below(&random, 26));
+    return value;
 }
 
 int bench_engine(const struct bench_options *options)
 {
-    static struct engine_load load;
-    load.options = options;
+    static struct contest contest;
+    static const char all[] =
+        "fillseq,fillbatch,fillrandom,readrandom,readrandom2,multiget16,multiget32,readmissing,"
+        "readseq,seekrandom,ycsbc,ycsbb,ycsba,ycsbf,ycsbd,ycsbe,overwrite,readwhilewriting,"
+        "fillsync,"
+        "fillsync4,fillsync16,deleterandom";
     char fresh[] = "/tmp/kvs-bench-XXXXXX";
-    load.dir = options->dir != NULL ? options->dir : mkdtemp(fresh);
-    load.value = malloc(options->value_bytes + 1);
-    if (load.dir == NULL || load.value == NULL) {
+    contest.options = options;
+    if (options->dir != NULL && mkdir(options->dir, 0700) != 0 && errno != EEXIST) {
+        perror("kvs-bench: making a directory");
+        return 1;
+    }
+    const char *base = options->dir != NULL ? options->dir : mkdtemp(fresh);
+    contest.value = value_make(options);
+    if (base == NULL || contest.value == NULL) {
         perror("kvs-bench");
         return 1;
     }
-    struct random random;
-    random_seed(&random, options->seed);
-    for (uint64_t i = 0; i < options->value_bytes; i++)
-        load.value[i] = (char)('a' + random_below(&random, 26));
+    snprintf(contest.base, sizeof contest.base, "%s", base);
+    bool ok =
+        for_each_name(options->engines != NULL ? options->engines : "kvs", add_subject, &contest);
     report_header(options->json);
-    bool ok = true;
-    if (options->engines != NULL) {
-        ok = for_each_name(options->engines, run_engine, &load);
-    } else {
-        for (size_t i = 0; ok && kvs_engine_name(i) != NULL; i++)
-            ok = run_engine(&load, kvs_engine_name(i));
-    }
-    free(load.value);
+    for (size_t i = 0; ok && i < contest.count; i++)
+        ok = subject_start(&contest, &contest.subjects[i]);
+    ok = ok && for_each_name(options->workloads != NULL ? options->workloads : all, run_workload,
+                             &contest);
+    for (size_t i = 0; i < contest.count; i++)
+        ok = subject_end(&contest.subjects[i]) && ok;
+    if (options->dir == NULL && (!directory_clear(base) || rmdir(base) != 0))
+        perror("kvs-bench: removing the data");
+    free(contest.value);
     return ok ? 0 : 1;
 }

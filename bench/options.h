@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct bench_options {
     /* both */
@@ -27,10 +28,13 @@ struct bench_options {
     /* engine */
     const char *engines; /* comma separated; NULL: all */
     const char *dir;
-    const char *durability;
     uint64_t threads;
     uint64_t memory_bytes;
     uint64_t batch;
+    uint64_t rounds;
+    uint64_t fill_seconds; /* end a fill after that long; 0: no limit */
+    uint64_t memory_limit; /* of the control group of cold gets */
+    bool keep;             /* experiments use the data that is there */
 };
 
 /* Each runs its subcommand and returns the exit status. */
@@ -41,6 +45,9 @@ int bench_floor(const struct bench_options *options);
 /* "IP:PORT", IPv4. */
 struct sockaddr_in;
 bool bench_parse_addr(const char *addr, struct sockaddr_in *ret);
+
+/* The workloads and stores of `kvs-bench engine`, for --help. */
+void engine_workloads_print(FILE *to);
 
 /* Calls @run for each name of a comma separated list; stops at the first failure. */
 bool for_each_name(const char *list, bool (*run)(void *ctx, const char *name), void *ctx);

@@ -16,9 +16,12 @@ struct report {
     unsigned pipeline;
     uint64_t operations;
     double seconds;
-    double cpu_seconds;    /* of the server, user and system; negative: not known */
-    uint64_t memory_bytes; /* resident; 0: not known */
-    uint64_t disk_bytes;   /* 0: not known */
+    double cpu_seconds;     /* of the server, user and system; negative: not known */
+    uint64_t memory_bytes;  /* resident; 0: not known */
+    uint64_t disk_bytes;    /* 0: not known */
+    uint64_t written_bytes; /* handed to the block layer by the process; 0: not known */
+    uint64_t user_bytes;    /* of keys and values in these operations; 0: not known */
+    uint64_t read_bytes;    /* from the disk; 0: not known */
     const struct histogram *latency;
 };
 
@@ -29,9 +32,15 @@ void report_print(const struct report *report, bool json);
 bool process_cpu_seconds(int pid, double *ret);
 bool process_memory_bytes(int pid, uint64_t *ret);
 
+/* What it caused to be written to and read from disks. */
+bool process_written_bytes(int pid, uint64_t *ret);
+bool process_read_bytes(int pid, uint64_t *ret);
+/* Waits for it; false: it did not end with 0. */
+bool child_ended_well(int pid);
+
 uint64_t now_ns(void);
 
-/* Bytes of all files in a directory (not below it). */
+/* Bytes on disk of all files in a directory and below it. */
 uint64_t directory_bytes(const char *path);
 
 #endif

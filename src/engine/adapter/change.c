@@ -137,11 +137,22 @@ static enum kvs_status scan(struct adapter *adapter, struct driver_txn *txn, str
     return status == KVS_NOT_FOUND ? KVS_OK : status;
 }
 
+struct counted {
+    struct adapter *adapter;
+    struct driver_txn *txn;
+    uint64_t count;
+};
+
+/* A cursor that does not see the transaction's changes shows what an earlier range of the batch has removed. */
 static enum kvs_status see_one(void *ctx, const struct driver_cursor *cursor)
 {
-    (void)cursor;
-    ++*(uint64_t *)ctx;
-    return KVS_OK;
+    struct counted *counted = ctx;
+    struct kvs_bytes value;
+    enum kvs_status status = KVS_OK;
+    if (!counted->adapter->ops->cursors_see_changes)
+        status = counted->adapter->ops->txn_get(counted->txn, cursor->key, &value);
+    counted->count += status == KVS_OK;
+    return status == KVS_NOT_FOUND ? KVS_OK : status;
 }
 
 /* Chunks of the large values in the range: first noted, then dropped, for a cursor may not see its ground change. */
@@ -210,8 +221,9 @@ static enum kvs_status count_part(struct adapter *adapter, struct driver_txn *tx
     enum kvs_status status = raw_range_make(SECTION_RECORDS, part, &raw);
     if (status != KVS_OK)
         return status;
-    *ret = 0;
-    status = scan(adapter, txn, raw.start.bytes, raw.end.bytes, see_one, ret);
+    struct counted counted = { adapter, txn, 0 };
+    status = scan(adapter, txn, raw.start.bytes, raw.end.bytes, see_one, &counted);
+    *ret = counted.count;
     raw_range_done(&raw);
     return status;
 }
