@@ -28,14 +28,9 @@ static const char head[] =
     "- modules: `MODULE`\n"
     "- collections: every command on hashes, lists, sets, sorted sets, streams, HyperLogLogs and "
     "geographic positions\n"
-    "- messages: `SUBSCRIBE` `UNSUBSCRIBE` `PSUBSCRIBE` `PUNSUBSCRIBE` `SSUBSCRIBE` `SUNSUBSCRIBE` "
-    "`PUBLISH` "
-    "`SPUBLISH` `PUBSUB`\n"
-    "- of the server: `ACL` `MONITOR` `SLOWLOG` `LATENCY` `DEBUG` `BGREWRITEAOF` "
+    "- of the server: `ACL` `LATENCY` `DEBUG` `BGREWRITEAOF` "
     "`LOLWUT`, "
     "`CONFIG REWRITE`, `COMMAND` beside what is listed below\n"
-    "- of connections: `CLIENT` `CACHING` `GETREDIR` `TRACKING` `TRACKINGINFO` `PAUSE` `UNPAUSE` "
-    "`REPLY` `UNBLOCK`\n"
     "\n"
     "## How they differ\n"
     "\n"
@@ -53,7 +48,10 @@ static const char head[] =
     "- `WAIT` is a barrier: it answers 0, as there are no replicas, when everything written before "
     "it is on disk.\n"
     "- Every difference that a program could see is in [differences.md](differences.md).\n"
-    "- `MULTI` queues at most 64 MiB; `WATCH` keeps at most 1 MiB of keys.\n";
+    "- `MULTI` queues at most 64 MiB; `WATCH` keeps at most 1 MiB of keys.\n"
+    "- A message that a client sends to itself (RESP3) comes behind the answer of the command that "
+    "sent it, and out of `EXEC` behind the whole answer, as in Redis from 7.2 on. All subscribers "
+    "see all messages in one order. A client subscribes to at most 64 MiB of names.\n";
 
 struct group {
     const char *name;
@@ -66,6 +64,7 @@ static const struct group groups[] = {
     { "generic", "Keys" },
     { "ordered", "Ordered keys (ours)" },
     { "transactions", "Transactions" },
+    { "pubsub", "Publish and subscribe" },
     { "connection", "Connections" },
     { "server", "Server" },
 };

@@ -260,6 +260,20 @@ KVS_API KVS_MUST_CHECK enum kvs_status kvs_txn_visit(struct kvs_txn *txn, struct
 KVS_API KVS_MUST_CHECK enum kvs_status kvs_txn_reader(struct kvs_txn *txn, struct kvs *db, struct kvs_bytes key,
                                                       struct kvs_entry *ret_entry, struct kvs_reader **ret);
 
+/** What is done to a key, or a range of keys, by a transaction. */
+enum kvs_txn_change {
+    KVS_TXN_SETS,
+    KVS_TXN_REMOVES,
+    KVS_TXN_REMOVES_RANGE, /* the key is empty, the range tells (NULL: all of the key space) */
+};
+
+typedef void kvs_txn_observer(void *ctx, struct kvs *db, enum kvs_txn_change change, struct kvs_bytes key,
+                              const struct kvs_range *range, int64_t expire_ms);
+
+/** @fn is told of every write when it is put into the transaction, before anybody knows whether it will be committed. It stays until
+ * another one, or NULL, is given. */
+KVS_API void kvs_txn_observe(struct kvs_txn *txn, kvs_txn_observer *fn, void *ctx);
+
 /* Kept until commit. The same limits as a batch; failures surface at commit. A blob stays the caller's until the commit
  * answers KVS_OK, which consumes it. */
 KVS_API void kvs_txn_set(struct kvs_txn *txn, struct kvs *db, struct kvs_bytes key, struct kvs_bytes value,

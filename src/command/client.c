@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "command/events.h"
 #include "command/transaction.h"
 
 enum kvs_status client_init(struct client *client, struct kvs *db, uint64_t id)
@@ -25,6 +26,7 @@ void client_done(struct client *client, struct kvs *db)
     if (client == NULL)
         return;
     transaction_discard(client, db);
+    events_clear(client);
     free(client->queued);
     free(client->watched);
     kvs_txn_free(client->txn);

@@ -9,6 +9,9 @@
 #include "base/fail.h"
 #include "base/number.h"
 #include "command/families.h"
+#include "command/monitor.h"
+#include "command/subscribe.h"
+#include "command/tracking.h"
 #include "command/transaction.h"
 
 /* What HELLO answers: clients decide by it what they may use. */
@@ -205,10 +208,26 @@ enum kvs_status cmd_hello(struct command_ctx *ctx)
 
 /* ---- The rest ---- */
 
+static bool is_resp2_subscriber(const struct client *client)
+{
+    /* relaxed: this thread stored it */
+    return client_is(client, CLIENT_SUBSCRIBED) &&
+           atomic_load_explicit(&client->protocol, memory_order_relaxed) == 2;
+}
+
+static void reply_pong_array(struct command_ctx *ctx)
+{
+    reply_array(ctx->reply, 2);
+    reply_bulk_str(ctx->reply, "pong");
+    reply_bulk(ctx->reply, ctx->request->count == 2 ? command_arg(ctx, 1) : BYTES(""));
+}
+
 enum kvs_status cmd_ping(struct command_ctx *ctx)
 {
     if (ctx->request->count > 2)
         reply_error(ctx->reply, "ERR wrong number of arguments for 'ping' command");
+    else if (is_resp2_subscriber(ctx->client)) /* what its client library expects among messages */
+        reply_pong_array(ctx);
     else if (ctx->request->count == 2)
         reply_bulk(ctx->reply, command_arg(ctx, 1));
     else
@@ -257,6 +276,10 @@ enum kvs_status cmd_reset(struct command_ctx *ctx)
 {
     struct client *client = ctx->client;
     transaction_discard(client, ctx->db);
+    subscribe_reset(ctx);
+    tracking_reset(ctx);
+    monitor_reset(ctx);
+    client_unmark(client, CLIENT_MUTE | CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
     enum kvs_status status = connection_set_text(ctx, &client->name, BYTES(""));
     if (status != KVS_OK)
         return status;

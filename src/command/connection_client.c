@@ -116,25 +116,6 @@ enum kvs_status cmd_client_setinfo(struct command_ctx *ctx)
     return status;
 }
 
-/* Clients are never evicted, and reads never move keys in an eviction order: both modes hold already. */
-static enum kvs_status accept_on_off(struct command_ctx *ctx)
-{
-    if (!command_arg_is(ctx, 2, "ON") && !command_arg_is(ctx, 2, "OFF"))
-        return syntax_error(ctx);
-    reply_ok(ctx->reply);
-    return KVS_OK;
-}
-
-enum kvs_status cmd_client_no_evict(struct command_ctx *ctx)
-{
-    return accept_on_off(ctx);
-}
-
-enum kvs_status cmd_client_no_touch(struct command_ctx *ctx)
-{
-    return accept_on_off(ctx);
-}
-
 /* ---- All clients ---- */
 
 /* Answers @text, which the host filled, and frees it. */

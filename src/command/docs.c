@@ -51,6 +51,7 @@ static const struct command_docs rows[] = {
       .key_flags = "RW access update",
       .arguments =
           "key key@0,expectation oneof(expected string,version integer=VERSION),new string" },
+    { .name = "CLIENT|CACHING", .arguments = "mode oneof(yes pure-token=YES,no pure-token=NO)" },
     { .name = "CLIENT|INFO", .tips = "nondeterministic_output" },
     { .name = "CLIENT|KILL",
       .arguments =
@@ -68,9 +69,20 @@ static const struct command_docs rows[] = {
       .arguments = "enabled oneof(on pure-token=ON,off pure-token=OFF)" },
     { .name = "CLIENT|NO-TOUCH",
       .arguments = "enabled oneof(on pure-token=ON,off pure-token=OFF)" },
+    { .name = "CLIENT|PAUSE",
+      .arguments = "timeout integer,mode oneof^6.2.0?(write pure-token=WRITE,all pure-token=ALL)" },
+    { .name = "CLIENT|REPLY",
+      .arguments = "on_off_skip oneof(on pure-token=ON,off pure-token=OFF,skip pure-token=SKIP)" },
     { .name = "CLIENT|SETINFO",
       .arguments = "attr oneof(libname string=LIB-NAME,libver string=LIB-VER)" },
     { .name = "CLIENT|SETNAME", .arguments = "connection-name string" },
+    { .name = "CLIENT|TRACKING",
+      .arguments = "status oneof(on pure-token=ON,off pure-token=OFF),client-id "
+                   "integer=REDIRECT?,prefix string=PREFIX?*+,bcast pure-token=BCAST?,optin "
+                   "pure-token=OPTIN?,optout pure-token=OPTOUT?,noloop pure-token=NOLOOP?" },
+    { .name = "CLIENT|UNBLOCK",
+      .arguments = "client-id integer,unblock_type oneof?(timeout pure-token=TIMEOUT,error "
+                   "pure-token=ERROR)" },
     { .name = "COMMAND", .tips = "nondeterministic_output_order" },
     { .name = "COMMAND|DOCS",
       .tips = "nondeterministic_output_order",
@@ -222,10 +234,17 @@ static const struct command_docs rows[] = {
     { .name = "PSETEX",
       .key_flags = "OW update",
       .arguments = "key key@0,milliseconds integer,value string" },
+    { .name = "PSUBSCRIBE", .arguments = "pattern pattern*" },
     { .name = "PTTL",
       .key_flags = "RO access",
       .tips = "nondeterministic_output",
       .arguments = "key key@0" },
+    { .name = "PUBLISH", .arguments = "channel string,message string" },
+    { .name = "PUBSUB|CHANNELS", .arguments = "pattern pattern?" },
+    { .name = "PUBSUB|NUMSUB", .arguments = "channel string?*" },
+    { .name = "PUBSUB|SHARDCHANNELS", .arguments = "pattern pattern?" },
+    { .name = "PUBSUB|SHARDNUMSUB", .arguments = "shardchannel string?*" },
+    { .name = "PUNSUBSCRIBE", .arguments = "pattern pattern?*" },
     { .name = "RANDOMKEY", .tips = "request_policy:all_shards,nondeterministic_output" },
     { .name = "RANGE",
       .arguments = "start string,end string,rev pure-token=REV?,count integer=LIMIT?,what "
@@ -268,6 +287,12 @@ static const struct command_docs rows[] = {
       .arguments =
           "nosave_save oneof?(nosave pure-token=NOSAVE,save pure-token=SAVE),now "
           "pure-token=NOW^7.0.0?,force pure-token=FORCE^7.0.0?,abort pure-token=ABORT^7.0.0?" },
+    { .name = "SLOWLOG|GET",
+      .tips = "request_policy:all_nodes,nondeterministic_output",
+      .arguments = "count integer?" },
+    { .name = "SLOWLOG|LEN",
+      .tips = "request_policy:all_nodes,response_policy:agg_sum,nondeterministic_output" },
+    { .name = "SLOWLOG|RESET", .tips = "request_policy:all_nodes,response_policy:all_succeeded" },
     { .name = "SNAPSHOT|CLOSE", .arguments = "snapshot integer" },
     { .name = "SNAPSHOT|OPEN", .arguments = "seconds integer=EX?" },
     { .name = "SNAPSHOT|READ", .arguments = "snapshot integer,command string,arg string?*" },
@@ -283,13 +308,19 @@ static const struct command_docs rows[] = {
       .arguments = "key key@0,pattern pattern@1=BY?,offset_count block=LIMIT?(offset integer,count "
                    "integer),pattern pattern@1=GET?*+,order oneof?(asc pure-token=ASC,desc "
                    "pure-token=DESC),sorting pure-token=ALPHA?" },
+    { .name = "SPUBLISH",
+      .key_flags = "not_key",
+      .arguments = "shardchannel string,message string" },
+    { .name = "SSUBSCRIBE", .key_flags = "not_key", .arguments = "shardchannel string*" },
     { .name = "STRLEN", .key_flags = "RO", .arguments = "key key@0" },
+    { .name = "SUBSCRIBE", .arguments = "channel string*" },
     { .name = "SUBSTR",
       .key_flags = "RO access",
       .arguments = "key key@0,start integer,end integer",
       .doc_flags = "deprecated",
       .deprecated_since = "2.0.0",
       .replaced_by = "`GETRANGE`" },
+    { .name = "SUNSUBSCRIBE", .key_flags = "not_key", .arguments = "shardchannel string?*" },
     { .name = "SWAPDB", .arguments = "index1 integer,index2 integer" },
     { .name = "TIME", .tips = "nondeterministic_output" },
     { .name = "TOUCH",
@@ -308,6 +339,7 @@ static const struct command_docs rows[] = {
     { .name = "WAIT",
       .tips = "request_policy:all_shards,response_policy:agg_min",
       .arguments = "numreplicas integer,timeout integer" },
+    { .name = "UNSUBSCRIBE", .arguments = "channel string?*" },
     { .name = "WATCH", .key_flags = "RO", .arguments = "key key@0*" },
 };
 

@@ -42,6 +42,18 @@ command_fn cmd_client_getname, cmd_client_help, cmd_client_id, cmd_client_info, 
     cmd_client_list, cmd_client_no_evict, cmd_client_no_touch, cmd_client_setinfo,
     cmd_client_setname;
 
+/* connection_modes.c, tracking.c */
+command_fn cmd_client_caching, cmd_client_getredir, cmd_client_pause, cmd_client_reply,
+    cmd_client_tracking, cmd_client_trackinginfo, cmd_client_unblock, cmd_client_unpause;
+
+/* monitor.c */
+command_fn cmd_monitor, cmd_slowlog_get, cmd_slowlog_help, cmd_slowlog_len, cmd_slowlog_reset;
+
+/* subscribe.c */
+command_fn cmd_psubscribe, cmd_publish, cmd_pubsub_channels, cmd_pubsub_help, cmd_pubsub_numpat,
+    cmd_pubsub_numsub, cmd_pubsub_shardchannels, cmd_pubsub_shardnumsub, cmd_punsubscribe,
+    cmd_spublish, cmd_ssubscribe, cmd_subscribe, cmd_sunsubscribe, cmd_unsubscribe;
+
 /* server.c */
 command_fn cmd_backup, cmd_bgsave, cmd_config_get, cmd_config_help, cmd_config_resetstat, cmd_config_set,
     cmd_dbsize, cmd_flushall, cmd_flushdb, cmd_info, cmd_lastsave, cmd_save, cmd_shutdown, cmd_time, cmd_wait;

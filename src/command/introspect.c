@@ -21,6 +21,7 @@ static const struct named_flag shown_flags[] = {
     { COMMAND_READONLY, "readonly" },
     { COMMAND_DENY_OOM, "denyoom" },
     { COMMAND_ADMIN, "admin" },
+    { COMMAND_PUBSUB, "pubsub" },
     { COMMAND_NO_SCRIPT, "noscript" },
     { COMMAND_LOADING, "loading" },
     { COMMAND_STALE, "stale" },
@@ -47,6 +48,7 @@ enum category {
     CATEGORY_LIST,
     CATEGORY_STRING,
     CATEGORY_BITMAP,
+    CATEGORY_PUBSUB,
     CATEGORY_ADMIN,
     CATEGORY_FAST,
     CATEGORY_SLOW,
@@ -57,8 +59,8 @@ enum category {
 };
 
 static const char *const category_names[CATEGORY_COUNT] = {
-    "@keyspace", "@read",  "@write", "@set",  "@sortedset", "@list",       "@string",
-    "@bitmap",   "@admin", "@fast",  "@slow", "@dangerous", "@connection", "@transaction",
+    "@keyspace", "@read",   "@write", "@set",  "@sortedset", "@list",       "@string",     "@bitmap",
+    "@pubsub",   "@admin", "@fast",  "@slow", "@dangerous", "@connection", "@transaction",
 };
 
 static bool group_is(const struct command *command, const char *group)
@@ -88,6 +90,8 @@ static bool in_category(const struct command *command, enum category category)
         return group_is(command, "string");
     case CATEGORY_BITMAP:
         return group_is(command, "bitmap");
+    case CATEGORY_PUBSUB:
+        return (flags & COMMAND_PUBSUB) != 0;
     case CATEGORY_ADMIN:
         return (flags & (COMMAND_ADMIN | COMMAND_CAT_ADMIN)) != 0;
     case CATEGORY_FAST:

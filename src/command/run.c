@@ -7,13 +7,18 @@
  * is put back and KVS_WOULD_BLOCK handed up: then nothing happened. Nothing is sent before command_run() returns, which is what makes
  * going back possible.
  */
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/fail.h"
 #include "command/blobs.h"
+#include "command/events.h"
 #include "command/families.h"
+#include "command/monitor.h"
+#include "command/tracking.h"
 #include "command/transaction.h"
 #include "io/clock.h"
 
@@ -21,7 +26,8 @@
 
 /* Redis shows at most 128 bytes of what it does not know. */
 enum {
-    SHOWN_BYTES_MAX = 128
+    SHOWN_BYTES_MAX = 128,
+    REFUSAL_BYTES = 512
 };
 
 static int shown_len(struct kvs_bytes text, size_t max)
@@ -52,17 +58,26 @@ static void reply_unknown(struct reply *reply, const struct request *request,
                 shown_len(name, SHOWN_BYTES_MAX), (const char *)name.data, shown);
 }
 
-/* An EXEC that cannot run ends its transaction all the same, and says so. */
-static void reply_wrong_arity(struct client *client, struct kvs *db, struct reply *reply,
-                              const struct command *command)
+/* A command that may not run. EXEC refused is a transaction over, and says why. */
+static void refuse(const struct command_env *env, struct client *client,
+                   const struct command *command, struct reply *reply, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static void refuse(const struct command_env *env, struct client *client,
+                   const struct command *command, struct reply *reply, const char *format, ...)
 {
-    char name[COMMAND_NAME_CHARS];
-    command_name_lower(command, name);
-    bool is_exec = command->run == cmd_exec;
-    reply_error(reply, "%s wrong number of arguments for '%s' command",
-                is_exec ? "EXECABORT Transaction discarded because of:" : "ERR", name);
-    if (is_exec)
-        transaction_discard(client, db);
+    char text[REFUSAL_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* what is cut is a name somebody made up */
+    va_end(args);
+    if (command->run != cmd_exec) {
+        reply_error(reply, "%s", text);
+        return;
+    }
+    bool plain = strncmp(text, "ERR ", 4) == 0;
+    reply_error(reply, "EXECABORT Transaction discarded because of: %s", text + (plain ? 4 : 0));
+    transaction_discard(client, env->spaces[0]);
 }
 
 static bool arity_fits(const struct command *command, size_t count)
@@ -81,6 +96,18 @@ static bool client_may_enter(const struct host *host, struct client *client)
     return true;
 }
 
+/* In RESP2 the answers of other commands could be taken for messages. */
+static bool fits_subscriber(const struct client *client, const struct command *command)
+{
+    /* relaxed: only this thread stores it */
+    if (atomic_load_explicit(&client->protocol, memory_order_relaxed) > 2)
+        return true;
+    return command->run == cmd_subscribe || command->run == cmd_psubscribe ||
+           command->run == cmd_ssubscribe || command->run == cmd_unsubscribe ||
+           command->run == cmd_punsubscribe || command->run == cmd_sunsubscribe ||
+           command->run == cmd_ping || command->run == cmd_quit || command->run == cmd_reset;
+}
+
 /* NULL, with the error replied, when the request may not run. The order of the checks is Redis's, so are the texts. */
 static const struct command *admit(const struct command_env *env, struct client *client,
                                    const struct request *request, struct reply *reply)
@@ -89,20 +116,30 @@ static const struct command *admit(const struct command_env *env, struct client 
     const struct command *command = request->command;
     if (command == NULL)
         command = command_lookup(request->args, request->count, &container);
+    char name[COMMAND_NAME_CHARS];
     if (command == NULL) {
         reply_unknown(reply, request, container);
         return NULL;
     }
     if (!arity_fits(command, request->count) || command->run == NULL) {
-        reply_wrong_arity(client, env->spaces[0], reply, command);
+        command_name_lower(command, name);
+        refuse(env, client, command, reply, "ERR wrong number of arguments for '%s' command", name);
         return NULL;
     }
     if (!client_may_enter(env->host, client) && (command->flags & COMMAND_NO_AUTH) == 0) {
-        reply_error(reply, "NOAUTH Authentication required.");
+        refuse(env, client, command, reply, "NOAUTH Authentication required.");
         return NULL;
     }
     if (client->in_multi && (command->flags & COMMAND_NO_MULTI) != 0) {
         reply_error(reply, "ERR Command not allowed inside a transaction");
+        return NULL;
+    }
+    if (unlikely(client_is(client, CLIENT_SUBSCRIBED)) && !fits_subscriber(client, command)) {
+        command_name_lower(command, name);
+        refuse(env, client, command, reply,
+               "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+               "RESET are allowed in this context",
+               name);
         return NULL;
     }
     return command;
@@ -170,6 +207,8 @@ static enum kvs_status begin(struct command_ctx *ctx)
     enum kvs_status status = kvs_txn_begin(client->txn, with_snapshot, !ctx->may_wait);
     if (status == KVS_OK)
         ctx->txn = client->txn;
+    if (unlikely(ctx->watching != 0 || client->observed))
+        events_observe(ctx);
     return status;
 }
 
@@ -228,6 +267,20 @@ static enum kvs_status check_watches(struct command_ctx *ctx, const struct undo 
     return status;
 }
 
+static unsigned host_watching(const struct host *host)
+{
+    if (host == NULL || host->watching == NULL)
+        return 0;
+    /* acquire: pairs with: watch_set, watch_clear */
+    return atomic_load_explicit(host->watching, memory_order_acquire);
+}
+
+/* Somebody began to keep what he reads while this ran, without notes of what it wrote: he may have read what it replaced. */
+static bool began_to_watch(const struct command_ctx *ctx)
+{
+    return (host_watching(ctx->host) & ~ctx->watching & HOST_WATCHES_KEYS) != 0;
+}
+
 /* Attempts until the store agrees. KVS_OK, KVS_WOULD_BLOCK or a failure; except for KVS_OK the reply is as it was. */
 static enum kvs_status run(struct command_ctx *ctx, struct command_result *ret)
 {
@@ -239,8 +292,14 @@ static enum kvs_status run(struct command_ctx *ctx, struct command_result *ret)
             command_blobs_consumed(ctx->blobs);
         else
             command_blobs_free(ctx->blobs, ctx->db);
-        if (status == KVS_OK)
+        if (status == KVS_OK) {
+            if (unlikely(events_pending(ctx->client)))
+                events_tell(ctx, ret->position);
+            if (ret->wrote && unlikely(began_to_watch(ctx)))
+                events_tell_all_changed(ctx, ret->position);
             return KVS_OK;
+        }
+        events_clear(ctx->client);
         if (status == KVS_CONFLICT && ctx->command->run == cmd_exec) {
             status = check_watches(ctx, &undo, ret);
             if (status == KVS_CONFLICT)
@@ -269,11 +328,48 @@ static void finish(struct command_ctx *ctx, struct request *request, enum kvs_st
         transaction_discard(ctx->client, ctx->db);
 }
 
+/* What is written while clients are paused waits; so does everything, when all are. */
+static bool must_wait_for_pause(const struct command_env *env, const struct client *client,
+                                const struct command *command, const struct request *request)
+{
+    if (env->host->is_paused == NULL || request->blob != NULL)
+        return false;
+    bool writes = (command->flags & COMMAND_WRITE) != 0 || command->run == cmd_publish ||
+                  command->run == cmd_spublish ||
+                  (command->run == cmd_exec && transaction_has(client, COMMAND_WRITE));
+    return env->host->is_paused(env->host->ctx, writes);
+}
+
 static int64_t now_ms(const struct host *host)
 {
     if (host != NULL && host->now_us != NULL)
         return host->now_us(host->ctx) / 1000;
     return clock_wall_ms(clock_system());
+}
+
+/* Others want to see each command, or the keys it missed. */
+static void tell_watchers(struct command_ctx *ctx)
+{
+    if ((ctx->watching & HOST_MONITORED) != 0)
+        monitor_show(ctx);
+    if ((ctx->watching & HOST_WATCHES_EVENTS) != 0)
+        events_misses(ctx);
+}
+
+/* While somebody watches, who may be the client itself: before a command runs, and when it has. */
+static bool watched_begin(struct command_ctx *ctx)
+{
+    bool tracks = client_is(ctx->client, CLIENT_TRACKS) && tracking_wants(ctx);
+    if (tracks) /* before and after: see tracking.h */
+        tracking_remember(ctx);
+    return tracks;
+}
+
+static void watched_end(struct command_ctx *ctx, bool tracks)
+{
+    if (tracks)
+        tracking_remember(ctx);
+    tell_watchers(ctx);
 }
 
 enum kvs_status command_run(const struct command_env *env, struct client *client,
@@ -288,6 +384,15 @@ enum kvs_status command_run(const struct command_env *env, struct client *client
         return KVS_OK;
     }
     ret->command = command;
+    unsigned watching = host_watching(env->host);
+    if (unlikely(watching != 0)) {
+        if ((watching & HOST_PAUSED) != 0 && must_wait_for_pause(env, client, command, request)) {
+            ret->postponed = true;
+            return KVS_WOULD_BLOCK;
+        }
+        client->running = command;
+        client->running_request = request;
+    }
     /* relaxed: only shown, and the table it points to is constant */
     atomic_store_explicit(&client->last_command, command, memory_order_relaxed);
     if (client->in_multi && (command->flags & COMMAND_IN_MULTI) == 0) {
@@ -299,6 +404,7 @@ enum kvs_status command_run(const struct command_env *env, struct client *client
 
     struct command_blobs blobs = { 0 };
     struct command_ctx ctx = {
+        .watching = watching,
         .command = command,
         .request = request,
         .client = client,
@@ -312,7 +418,10 @@ enum kvs_status command_run(const struct command_env *env, struct client *client
         .durability = env->durability,
         .blobs = &blobs,
     };
+    bool tracks = unlikely(watching != 0) && watched_begin(&ctx);
     enum kvs_status status = run(&ctx, ret);
+    if (unlikely(watching != 0) && status == KVS_OK)
+        watched_end(&ctx, tracks);
     if (status == KVS_WOULD_BLOCK) {
         *ret = (struct command_result){ .command = command };
         return KVS_WOULD_BLOCK;
@@ -386,6 +495,8 @@ static enum kvs_status write_alone(struct command_ctx *ctx, struct kvs_bytes key
         ctx->direct = true;
         ctx->wrote = true;
         ctx->position = written.position;
+        if (unlikely((ctx->watching & HOST_WATCHES_CHANGES) != 0))
+            events_set(ctx, key, expire_ms);
     }
     if (key.len + value.len > BATCH_KEEP_BYTES) {
         kvs_batch_free(client->batch);
@@ -398,6 +509,12 @@ enum kvs_status command_set_one(struct command_ctx *ctx, struct kvs_bytes key,
                                 struct kvs_bytes value, int64_t expire_ms)
 {
     ctx->blob_used = ctx->request->blob != NULL;
+    if (ctx->txn == NULL && unlikely((ctx->watching & HOST_WATCHES_EVENTS) != 0)) {
+        /* notifications may want to know whether the key was there */
+        enum kvs_status status = begin(ctx);
+        if (status != KVS_OK)
+            return status;
+    }
     if (ctx->txn == NULL)
         return write_alone(ctx, key, value, expire_ms);
     if (ctx->blob_used)

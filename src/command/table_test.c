@@ -36,7 +36,7 @@ TEST(rows_stand_in_name_order_and_names_are_unique)
 TEST(every_row_is_complete)
 {
     static const char *const groups[] = { "string",       "bitmap",     "generic", "ordered",
-                                          "transactions", "connection", "server" };
+                                          "transactions", "pubsub",     "connection", "server" };
     load();
     for (size_t i = 0; i < count; i++) {
         const struct command *row = &table[i];
@@ -70,7 +70,8 @@ TEST(key_positions_lie_within_the_arity)
             continue;
         }
         int least = row->arity < 0 ? -row->arity : row->arity;
-        assert_true(row->first_key < least);
+        /* of SUNSUBSCRIBE alone, all names may be left out */
+        assert_true(row->first_key < least || strcmp(row->name, "SUNSUBSCRIBE") == 0);
         assert_true(row->key_step >= 1);
         if (row->last_key >= 0)
             assert_true(row->last_key >= row->first_key && row->last_key < least);

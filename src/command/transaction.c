@@ -123,12 +123,21 @@ void transaction_queue(struct client *client, const struct command *command,
     reply_status(reply, "QUEUED");
 }
 
-bool transaction_is_slow(const struct client *client)
+bool transaction_has(const struct client *client, uint32_t flags)
 {
     for (size_t i = 0; i < client->queued_count; i++)
-        if ((client->queued[i].command->flags & COMMAND_SLOW) != 0)
+        if ((client->queued[i].command->flags & flags) != 0)
             return true;
     return false;
+}
+
+void transaction_each(const struct client *client, transaction_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < client->queued_count; i++) {
+        const struct queued_command *queued = &client->queued[i];
+        struct request request = { .args = queued->args, .count = queued->count };
+        fn(arg, queued->command, &request);
+    }
 }
 
 /* ---- Watches ---- */
@@ -330,6 +339,8 @@ static enum kvs_status exec_queue(struct command_ctx *ctx)
         struct request request = { .args = queued->args, .count = queued->count };
         inner.command = queued->command;
         inner.request = &request;
+        client->running = queued->command;
+        client->running_request = &request;
         struct reply_mark mark = reply_mark(ctx->reply);
         enum kvs_status status = queued->command->run(&inner);
         if (status == KVS_WOULD_BLOCK || status == KVS_CONFLICT)
@@ -355,7 +366,7 @@ enum kvs_status cmd_exec(struct command_ctx *ctx)
         reply_error(ctx->reply, "EXECABORT Transaction discarded because of previous errors.");
         return KVS_OK;
     }
-    if (transaction_is_slow(client) && !ctx->may_wait)
+    if (transaction_has(client, COMMAND_SLOW) && !ctx->may_wait)
         return KVS_WOULD_BLOCK;
     if (watch_ran_out(ctx)) {
         struct kvs_marks marks;

@@ -17,8 +17,13 @@ void transaction_fail(struct client *client);
 /* Ends MULTI and WATCH. */
 void transaction_discard(struct client *client, struct kvs *db);
 
-/* Does the queue hold a command that must not run on this thread? */
-bool transaction_is_slow(const struct client *client);
+/* Does the queue hold a command that has one of @flags? */
+bool transaction_has(const struct client *client, uint32_t flags);
+
+/* Calls @fn for each command of the queue. */
+typedef void transaction_fn(void *arg, const struct command *command,
+                            const struct request *request);
+void transaction_each(const struct client *client, transaction_fn *fn, void *arg);
 
 /*
  * Has a watched key been touched since its WATCH? KVS_OK: none has. KVS_CONFLICT: one has, *ret_position is the dependency

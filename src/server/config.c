@@ -16,6 +16,7 @@
 #include "base/fail.h"
 #include "base/glob.h"
 #include "base/number.h"
+#include "command/notify.h"
 #include "concurrent/mutex.h"
 
 enum {
@@ -32,16 +33,19 @@ struct value {
 struct config {
     struct mutex mu;
     struct value values[SETTING_COUNT];
-    _Atomic uint64_t output_hard;
-    _Atomic uint64_t output_soft;
-    _Atomic uint64_t output_soft_s;
+
+    struct {
+        _Atomic uint64_t hard;
+        _Atomic uint64_t soft;
+        _Atomic uint64_t soft_s;
+    } output[OUTPUT_CLASSES];
 };
 
 /* A value that passed its checks and is not yet in force. */
 struct parsed {
     char *text;
     int64_t number;
-    struct output_limits limits;
+    struct output_limits limits[OUTPUT_CLASSES];
 };
 
 static bool refuse(char reason[REASON_BYTES], const char *text)
@@ -68,8 +72,24 @@ static bool parse_choice(const char *choices, const char *text, int64_t *ret,
     return false;
 }
 
-/* "normal HARD SOFT SECONDS", and the same for Redis's other classes, which are accepted and have no members here. */
-static bool parse_output_limits(const char *text, struct output_limits *ret,
+/* Which class a word names; OUTPUT_CLASSES: one of Redis's that has no members here; -1: none. */
+static int output_class(const char *word)
+{
+    if (strcasecmp(word, "normal") == 0)
+        return OUTPUT_NORMAL;
+    if (strcasecmp(word, "pubsub") == 0)
+        return OUTPUT_PUBSUB;
+    return strcasecmp(word, "replica") == 0 || strcasecmp(word, "slave") == 0 ? OUTPUT_CLASSES : -1;
+}
+
+static bool limits_make_sense(const struct output_limits *limits)
+{
+    return limits->soft_bytes <= limits->hard_bytes && limits->hard_bytes <= UINT64_C(1) << 40 &&
+           limits->soft_s <= INT32_MAX;
+}
+
+/* "CLASS HARD SOFT SECONDS", once or more. Normal clients must have limits; those that subscribe have the same when theirs are 0. */
+static bool parse_output_limits(const char *text, struct output_limits ret[OUTPUT_CLASSES],
                                 char reason[REASON_BYTES])
 {
     static const char *const expected =
@@ -79,9 +99,9 @@ static bool parse_output_limits(const char *text, struct output_limits *ret,
     if (strlen(text) >= sizeof copy)
         return refuse(reason, expected);
     (void)strcpy(copy, text);
+    ret[OUTPUT_PUBSUB] = (struct output_limits){ 32 << 20, 8 << 20, 60 };
     char *save = NULL;
-    for (char *class = strtok_r(copy, " ", &save); class != NULL;
-         class = strtok_r(NULL, " ", &save)) {
+    for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
         const char *parts[3];
         struct output_limits limits;
         for (int i = 0; i < 3; i++) {
@@ -93,19 +113,24 @@ static bool parse_output_limits(const char *text, struct output_limits *ret,
             !number_parse_bytes(bytes_str(parts[1]), &limits.soft_bytes) ||
             !number_parse_u64(bytes_str(parts[2]), &limits.soft_s))
             return refuse(reason, expected);
-        if (strcasecmp(class, "normal") == 0) {
-            if (limits.hard_bytes == 0 || limits.soft_bytes == 0 ||
-                limits.soft_bytes > limits.hard_bytes || limits.hard_bytes > UINT64_C(1) << 40 ||
-                limits.soft_s > INT32_MAX)
-                return refuse(reason, expected);
-            *ret = limits;
-            seen = true;
-        } else if (strcasecmp(class, "replica") != 0 && strcasecmp(class, "slave") != 0 &&
-                   strcasecmp(class, "pubsub") != 0) {
+        int class = output_class(word);
+        if (class < 0)
             return refuse(reason, "unknown class of clients: expected normal, replica or pubsub");
-        }
+        if (class == OUTPUT_CLASSES)
+            continue;
+        if (!limits_make_sense(&limits) ||
+            (class == OUTPUT_NORMAL && (limits.hard_bytes == 0 || limits.soft_bytes == 0)))
+            return refuse(reason, expected);
+        ret[class] = limits;
+        seen |= class == OUTPUT_NORMAL;
     }
-    return seen || refuse(reason, expected);
+    if (!seen)
+        return refuse(reason, expected);
+    if (ret[OUTPUT_PUBSUB].hard_bytes == 0)
+        ret[OUTPUT_PUBSUB].hard_bytes = ret[OUTPUT_NORMAL].hard_bytes;
+    if (ret[OUTPUT_PUBSUB].soft_bytes == 0)
+        ret[OUTPUT_PUBSUB].soft_bytes = ret[OUTPUT_PUBSUB].hard_bytes;
+    return true;
 }
 
 static bool parse_number(const struct setting_row *row, const char *text, int64_t *ret,
@@ -164,7 +189,7 @@ static bool parse_value(enum setting setting, const char *text, struct parsed *r
         break;
     }
     if (setting == SETTING_CLIENT_OUTPUT_BUFFER_LIMIT &&
-        !parse_output_limits(text, &ret->limits, reason))
+        !parse_output_limits(text, ret->limits, reason))
         return false;
     return row->valid == NULL || row->valid(text, reason, REASON_BYTES);
 }
@@ -191,11 +216,22 @@ static char *shown_text(enum setting setting, const char *text, const struct par
         return strndup(choice, strcspn(choice, " "));
     case TYPE_TEXT:
         if (setting == SETTING_CLIENT_OUTPUT_BUFFER_LIMIT) {
-            made = asprintf(&shown, "normal %llu %llu %llu",
-                            (unsigned long long)parsed->limits.hard_bytes,
-                            (unsigned long long)parsed->limits.soft_bytes,
-                            (unsigned long long)parsed->limits.soft_s);
+            made = asprintf(&shown, "normal %llu %llu %llu pubsub %llu %llu %llu",
+                            (unsigned long long)parsed->limits[OUTPUT_NORMAL].hard_bytes,
+                            (unsigned long long)parsed->limits[OUTPUT_NORMAL].soft_bytes,
+                            (unsigned long long)parsed->limits[OUTPUT_NORMAL].soft_s,
+                            (unsigned long long)parsed->limits[OUTPUT_PUBSUB].hard_bytes,
+                            (unsigned long long)parsed->limits[OUTPUT_PUBSUB].soft_bytes,
+                            (unsigned long long)parsed->limits[OUTPUT_PUBSUB].soft_s);
             break;
+        }
+        if (setting == SETTING_NOTIFY_KEYSPACE_EVENTS) {
+            unsigned classes;
+            char letters[24];
+            if (!notify_parse(text, &classes))
+                return NULL; /* it was checked */
+            notify_print(classes, letters);
+            return strdup(letters);
         }
         return strdup(text);
     case TYPE_LIST:
@@ -217,11 +253,14 @@ static void store(struct config *config, enum setting setting, struct parsed *pa
                           memory_order_relaxed); /* relaxed: see struct value */
     if (setting == SETTING_CLIENT_OUTPUT_BUFFER_LIMIT) {
         /* relaxed: a reader may meet the old and the new limits mixed for a moment, each of which is a valid limit */
-        atomic_store_explicit(&config->output_hard, parsed->limits.hard_bytes,
-                              memory_order_relaxed);
-        atomic_store_explicit(&config->output_soft, parsed->limits.soft_bytes,
-                              memory_order_relaxed);
-        atomic_store_explicit(&config->output_soft_s, parsed->limits.soft_s, memory_order_relaxed);
+        for (int i = 0; i < OUTPUT_CLASSES; i++) {
+            const struct output_limits *limits = &parsed->limits[i];
+            atomic_store_explicit(&config->output[i].hard, limits->hard_bytes,
+                                  memory_order_relaxed);
+            atomic_store_explicit(&config->output[i].soft, limits->soft_bytes,
+                                  memory_order_relaxed);
+            atomic_store_explicit(&config->output[i].soft_s, limits->soft_s, memory_order_relaxed);
+        }
     }
 }
 
@@ -309,13 +348,13 @@ char *config_text(struct config *config, enum setting setting)
     return copy;
 }
 
-struct output_limits config_output_limits(const struct config *config)
+struct output_limits config_output_limits(const struct config *config, enum output_class class)
 {
     /* relaxed: see store() */
     return (struct output_limits){
-        .hard_bytes = atomic_load_explicit(&config->output_hard, memory_order_relaxed),
-        .soft_bytes = atomic_load_explicit(&config->output_soft, memory_order_relaxed),
-        .soft_s = atomic_load_explicit(&config->output_soft_s, memory_order_relaxed),
+        .hard_bytes = atomic_load_explicit(&config->output[class].hard, memory_order_relaxed),
+        .soft_bytes = atomic_load_explicit(&config->output[class].soft, memory_order_relaxed),
+        .soft_s = atomic_load_explicit(&config->output[class].soft_s, memory_order_relaxed),
     };
 }
 

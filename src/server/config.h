@@ -36,6 +36,7 @@ enum setting {
     SETTING_MAXMEMORY,
     SETTING_MAXMEMORY_POLICY,
     SETTING_MEMORY,
+    SETTING_NOTIFY_KEYSPACE_EVENTS,
     SETTING_POOL,
     SETTING_PORT,
     SETTING_PROTECTED_MODE,
@@ -44,10 +45,13 @@ enum setting {
     SETTING_SAVE,
     SETTING_SEGMENT_SIZE,
     SETTING_SHUTDOWN_TIMEOUT,
+    SETTING_SLOWLOG_LOG_SLOWER_THAN,
+    SETTING_SLOWLOG_MAX_LEN,
     SETTING_TCP_BACKLOG,
     SETTING_TCP_KEEPALIVE,
     SETTING_THREADS,
     SETTING_TIMEOUT,
+    SETTING_TRACKING_TABLE_MAX_KEYS,
     SETTING_UNIXSOCKET,
     SETTING_UNIXSOCKETPERM,
     SETTING_COUNT,
@@ -94,7 +98,14 @@ enum setting_source {
 
 struct config;
 
-/* What client-output-buffer-limit says of normal clients. */
+/* The classes of client-output-buffer-limit that have members here. */
+enum output_class {
+    OUTPUT_NORMAL,
+    OUTPUT_PUBSUB, /* clients that have subscribed to something */
+    OUTPUT_CLASSES
+};
+
+/* What it says of one of them. */
 struct output_limits {
     uint64_t hard_bytes;
     uint64_t soft_bytes;
@@ -135,7 +146,7 @@ int64_t config_number(const struct config *config, enum setting setting);
 /* A copy of the text as CONFIG GET shows it, to be freed. NULL: out of memory. */
 char *config_text(struct config *config, enum setting setting);
 
-struct output_limits config_output_limits(const struct config *config);
+struct output_limits config_output_limits(const struct config *config, enum output_class class);
 
 /* Sets one value, checked, whatever it is; KVS_INVALID with a message. */
 KVS_MUST_CHECK enum kvs_status config_put(struct config *config, enum setting setting,

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/number.h"
+#include "command/notify.h"
 #include "net/address.h"
 #include "server/config.h"
 #include "server/trace.h"
@@ -82,6 +83,15 @@ static bool valid_log_level(const char *text, char *ret_reason, size_t size)
     return false;
 }
 
+static bool valid_notify(const char *text, char *ret_reason, size_t size)
+{
+    unsigned classes;
+    if (notify_parse(text, &classes))
+        return true;
+    (void)snprintf(ret_reason, size, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+    return false;
+}
+
 static bool valid_engine_option(const char *text, char *ret_reason, size_t size)
 {
     const char *part = text;
@@ -134,7 +144,7 @@ static const struct setting_row rows[SETTING_COUNT] = {
                                              .type = TYPE_TEXT,
                                              .initial = "normal 256mb 1mb 60",
                                              .live = true,
-                                             .argument = "normal HARD SOFT SECONDS",
+                                             .argument = "CLASS HARD SOFT SECONDS",
                                              .help = "replies a connection may have waiting: over "
                                                      "SOFT it is served no "
                                                      "more commands until it reads, and is closed "
@@ -239,6 +249,15 @@ static const struct setting_row rows[SETTING_COUNT] = {
                          .max = INT64_MAX,
                          .help = "budget for index, cache and buffers of the engine; 0: a quarter "
                                  "of the machine's memory" },
+    [SETTING_NOTIFY_KEYSPACE_EVENTS] = { .name = "notify-keyspace-events",
+                                         .aliases = "",
+                                         .type = TYPE_TEXT,
+                                         .initial = "",
+                                         .live = true,
+                                         .valid = valid_notify,
+                                         .argument = "CLASSES",
+                                         .help = "events of keys to publish: letters of "
+                                                 "Ag$lshzxeKEtmdn as in Redis; needs K or E" },
     [SETTING_POOL] = { .name = "pool",
                        .aliases = "",
                        .type = TYPE_CHOICE,
@@ -298,6 +317,23 @@ static const struct setting_row rows[SETTING_COUNT] = {
                                    .min = 0,
                                    .max = 3600,
                                    .help = "seconds to finish what is running when told to stop" },
+    [SETTING_SLOWLOG_LOG_SLOWER_THAN] = { .name = "slowlog-log-slower-than",
+                                          .aliases = "",
+                                          .type = TYPE_NUMBER,
+                                          .initial = "10000",
+                                          .live = true,
+                                          .min = -1,
+                                          .max = INT64_MAX,
+                                          .help = "microseconds from which on a command is noted "
+                                                  "in SLOWLOG; 0: all, -1: none" },
+    [SETTING_SLOWLOG_MAX_LEN] = { .name = "slowlog-max-len",
+                                  .aliases = "",
+                                  .type = TYPE_NUMBER,
+                                  .initial = "128",
+                                  .live = true,
+                                  .min = 0,
+                                  .max = 1000000,
+                                  .help = "entries that SLOWLOG keeps" },
     [SETTING_TCP_BACKLOG] = { .name = "tcp-backlog",
                               .aliases = "",
                               .type = TYPE_NUMBER,
@@ -344,6 +380,16 @@ static const struct setting_row rows[SETTING_COUNT] = {
                                  .argument = "MODE",
                                  .help = "its permissions, in octal, such as 770; 0: as the umask "
                                          "of the process says" },
+    [SETTING_TRACKING_TABLE_MAX_KEYS] = { .name = "tracking-table-max-keys",
+                                          .aliases = "",
+                                          .type = TYPE_NUMBER,
+                                          .initial = "1000000",
+                                          .live = true,
+                                          .min = 0,
+                                          .max = INT64_MAX,
+                                          .help = "keys remembered for client-side caches (CLIENT "
+                                                  "TRACKING); over it the oldest are invalidated; "
+                                                  "0: as many as fit into 512 MiB" },
 };
 
 const struct setting_row *config_row(enum setting setting)

@@ -236,7 +236,7 @@ TEST(set_changes_all_or_none_and_only_what_is_live)
     assert_ok(set(config,
                   ARGS("client-output-buffer-limit", "normal 2mb 1mb 3 replica 256mb 64mb 60"),
                   &error, &changes));
-    struct output_limits limits = config_output_limits(config);
+    struct output_limits limits = config_output_limits(config, OUTPUT_NORMAL);
     assert_int_equal(limits.hard_bytes, 2 * 1024 * 1024);
     assert_int_equal(limits.soft_bytes, 1024 * 1024);
     assert_int_equal(limits.soft_s, 3);

@@ -171,6 +171,8 @@ static void command_job_done(struct job *job)
     }
     struct buf *out = outbox_begin(&session->outbox, &reactor->out);
     size_t at = out->len;
+    if (unlikely(job->took_ns >= reactor->slow_ns) && job->result.command != NULL)
+        session_note_slow(session, job->result.command, &job->request, job->took_ns);
     upload_over(session, &job->request);
     conn_consume(&session->conn, job->used);
     if (job->out.failed != KVS_OK)
@@ -179,6 +181,7 @@ static void command_job_done(struct job *job)
     for (size_t i = 0; i < job->reply.stream_count; i++)
         job->reply.streams[i].out_off += at; /* the job's output began at 0 */
     session_replied(session, out, at, &job->reply, &job->result, job->took_ns);
+    session_append_deferred(session, out);
     session_run(session);
 }
 
@@ -207,6 +210,13 @@ enum kvs_status dispatch_command(struct session *session, const struct request *
 
 /* ---- Values coming in ---- */
 
+/* Pushes that came meanwhile: there is no answer that they have to wait for. */
+static void append_deferred(struct session *session)
+{
+    if (session->deferred.len != 0 || session->deferred.failed != KVS_OK)
+        session_append_deferred(session, session->outbox.active);
+}
+
 static void append_job_run(struct job *job)
 {
     struct session *session = job->session;
@@ -219,6 +229,7 @@ static void append_job_run(struct job *job)
 static void append_job_done(struct job *job)
 {
     struct session *session = job->session;
+    append_deferred(session);
     if (job->status != KVS_OK)
         upload_fail(session, job->status, job->error);
     upload_arrived(session, job->bytes.len);
@@ -264,6 +275,7 @@ static void read_job_done(struct job *job)
         return;
     }
     session->piece.len = job->len;
+    append_deferred(session);
     session_run(session);
 }
 

@@ -46,6 +46,10 @@ static void setting_changed(void *ctx, enum setting setting)
     free(text);
     if (setting == SETTING_DURABILITY)
         server_wake(server);
+    if (setting == SETTING_SLOWLOG_LOG_SLOWER_THAN)
+        server_set_slow(server);
+    if (setting == SETTING_NOTIFY_KEYSPACE_EVENTS)
+        server_set_notify(server);
 }
 
 static enum kvs_status host_config_set(void *ctx, const struct kvs_bytes *names,
@@ -242,4 +246,6 @@ void host_init(struct server *server)
         .note_save = host_note_save,
         .backup_dir = host_backup_dir,
     };
+    host_init_pubsub(server);
+    host_init_clients(server);
 }

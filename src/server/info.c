@@ -150,8 +150,16 @@ static void print_stats(struct server *server, struct buf *out)
         atomic_load_explicit(&server->rejected, memory_order_relaxed)); /* relaxed: a figure */
     buf_printf(out,
                "evicted_keys:0\r\nevicted_clients:%" PRIu64
-               "\r\npubsub_channels:0\r\npubsub_patterns:0\r\n",
-               sum.evicted_clients);
+               "\r\npubsub_channels:%zu\r\npubsub_patterns:%zu\r\npubsubshard_channels:%zu\r\n",
+               sum.evicted_clients, broker_count(&server->broker, HOST_CHANNEL),
+               broker_count(&server->broker, HOST_PATTERN),
+               broker_count(&server->broker, HOST_SHARD));
+    struct keytrack_figures tracking;
+    keytrack_figures(&server->keytrack, &tracking);
+    buf_printf(out,
+               "tracking_total_keys:%zu\r\ntracking_total_items:%zu\r\n"
+               "tracking_total_prefixes:%zu\r\n",
+               tracking.keys, tracking.items, tracking.prefixes);
     buf_printf(out, "total_error_replies:%" PRIu64 "\r\n", sum.error_replies);
     buf_printf(out, "client_query_buffer_limit_disconnections:%" PRIu64 "\r\n", sum.query_limit);
     buf_printf(out, "client_output_buffer_limit_disconnections:%" PRIu64 "\r\n", sum.output_limit);

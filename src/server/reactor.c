@@ -138,7 +138,10 @@ static void run_ready(struct reactor *reactor)
 static void read_settings(struct reactor *reactor)
 {
     reactor->env.durability = server_durability(reactor->server);
-    reactor->soft_bytes = (size_t)config_output_limits(reactor->server->config).soft_bytes;
+    /* relaxed: a setting */
+    reactor->slow_ns = atomic_load_explicit(&reactor->server->slow_ns, memory_order_relaxed);
+    reactor->soft_bytes =
+        (size_t)config_output_limits(reactor->server->config, OUTPUT_NORMAL).soft_bytes;
 }
 
 static bool after_turn(void *ctx)
@@ -188,6 +191,30 @@ void reactor_add(struct reactor *reactor, struct session *session)
         loop_timer_set(reactor->loop, &reactor->tick, SECOND_NS);
 }
 
+/* ---- Pausing ---- */
+
+static void resume_sessions(struct reactor *reactor)
+{
+    struct list_node now;
+    list_init(&now);
+    list_move_all(&reactor->paused, &now);
+    while (!list_empty(&now))
+        session_resume(list_member(now.next, struct session, paused)); /* takes itself out */
+}
+
+/* Those that still have to wait put themselves back. */
+static void resume(struct timer *timer)
+{
+    resume_sessions(timer->ctx);
+}
+
+void reactor_await_resume(struct reactor *reactor)
+{
+    uint64_t left_ns = server_pause_left_ns(reactor->server);
+    if (!reactor->resume.is_set)
+        loop_timer_set(reactor->loop, &reactor->resume, left_ns != 0 ? left_ns : 1);
+}
+
 /* ---- Killing and stopping ---- */
 
 static void sweep(struct loop_task *task)
@@ -205,6 +232,8 @@ static void sweep(struct loop_task *task)
             session_close(session);
         }
     }
+    if (!list_empty(&reactor->paused))
+        resume_sessions(reactor);
 }
 
 void reactor_sweep(struct reactor *reactor)
@@ -212,6 +241,26 @@ void reactor_sweep(struct reactor *reactor)
     /* seq_cst: pairs with: sweep */
     if (!atomic_exchange_explicit(&reactor->sweep_posted, true, memory_order_seq_cst))
         loop_post(reactor->loop, &reactor->sweep_task);
+}
+
+void reactor_close_listeners(struct reactor *reactor)
+{
+    for (struct list_node *node = reactor->sessions.next; node != &reactor->sessions;) {
+        struct session *session = list_member(node, struct session, member);
+        node = node->next;
+        /* relaxed: a client that has just begun to listen missed nothing, and one that stopped does not care */
+        if ((atomic_load_explicit(&session->client.special, memory_order_relaxed) &
+             CLIENT_LISTENS) == 0)
+            continue;
+        counter_add(&reactor->stats.output_limit, 1);
+        trace_line(&reactor->server->trace, TRACE_WARN,
+                   "client %llu %s: closed: messages for it came faster than they could be "
+                   "delivered, and were lost",
+                   (unsigned long long)session->client.id, session->peer);
+        /* relaxed: this is its loop; it ends when its spell begins or its job is done */
+        atomic_store_explicit(&session->killed, true, memory_order_relaxed);
+        session_yield(session);
+    }
 }
 
 static void close_all(struct timer *timer)
@@ -258,6 +307,9 @@ enum kvs_status reactor_init(struct reactor *reactor, struct server *server, uns
     list_init(&reactor->ready);
     list_init(&reactor->fresh);
     list_init(&reactor->dead);
+    list_init(&reactor->paused);
+    list_init(&reactor->monitors);
+    reactor->resume = (struct timer){ .fire = resume, .ctx = reactor };
     buf_init(&reactor->out, SIZE_MAX / 2);
     reactor->commands = command_table(&count);
     reactor->env = (struct command_env){ .host = &server->host, .spaces = server->spaces };
@@ -266,6 +318,7 @@ enum kvs_status reactor_init(struct reactor *reactor, struct server *server, uns
     reactor->progress_task = (struct loop_task){ .run = progress, .ctx = reactor };
     reactor->sweep_task = (struct loop_task){ .run = sweep, .ctx = reactor };
     reactor->stop_task = (struct loop_task){ .run = stop, .ctx = reactor };
+    mailbox_init(&reactor->mailbox, reactor);
     reactor->tick = (struct timer){ .fire = tick, .ctx = reactor };
     reactor->deadline = (struct timer){ .fire = close_all, .ctx = reactor };
     enum kvs_status status = stats_init(&reactor->stats);
@@ -319,6 +372,8 @@ void reactor_done(struct reactor *reactor)
         loop_free(reactor->loop);
         reactor->loop = NULL;
     }
+    mailbox_done(&reactor->mailbox);
+    free(reactor->targets);
     dispatch_done(reactor);
     free(reactor->reply.streams);
     reactor->reply.streams = NULL;

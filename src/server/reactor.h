@@ -18,6 +18,7 @@
 #include "net/loop.h"
 #include "server/ahead.h"
 #include "server/list.h"
+#include "server/mailbox.h"
 #include "server/session.h"
 #include "server/stats.h"
 
@@ -62,6 +63,15 @@ struct reactor {
     atomic_bool sweep_posted;
     struct loop_task sweep_task;
 
+    struct list_node paused; /* sessions that wait for the end of CLIENT PAUSE */
+    struct timer resume;
+    struct list_node monitors; /* sessions that MONITOR */
+    atomic_uint monitor_count;
+    uint64_t slow_ns; /* commands that take as long are noted; as of this turn */
+    struct mailbox mailbox;
+    struct session **targets; /* of one message; broker.c */
+    size_t target_capacity;
+
     struct timer tick;
     struct stats stats;
 };
@@ -100,7 +110,13 @@ void reactor_park(struct reactor *reactor, struct session *session);
 /* The store has moved on, or failed. Thread: any. */
 void reactor_on_progress(struct reactor *reactor);
 
-/* Closes the sessions whose killed flag is set. Thread: any. */
+/* Mail was lost: closes the sessions that may have missed something. */
+void reactor_close_listeners(struct reactor *reactor);
+
+/* A session waits for the end of CLIENT PAUSE. */
+void reactor_await_resume(struct reactor *reactor);
+
+/* Closes the sessions whose killed flag is set, and lets those go on that were paused and are no longer. Thread: any. */
 void reactor_sweep(struct reactor *reactor);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "command/host.h"
 #include "concurrent/mutex.h"
+#include "server/chain.h"
 #include "server/list.h"
 
 struct session;
@@ -20,12 +21,20 @@ struct session;
 struct registry {
     struct mutex mu;
     struct list_node sessions GUARDED_BY(mu);
+    struct chain by_id GUARDED_BY(mu);
 };
 
-void registry_init(struct registry *registry);
+KVS_MUST_CHECK enum kvs_status registry_init(struct registry *registry);
 void registry_done(struct registry *registry);
 void registry_add(struct registry *registry, struct session *session);
 void registry_remove(struct registry *registry, struct session *session);
+
+/* The loop that client @id is on; NULL: there is none. */
+struct reactor *registry_reactor(struct registry *registry, uint64_t id);
+
+/* Its session, for the thread of @reactor only; NULL: it is not there. */
+struct session *registry_session(struct registry *registry, uint64_t id,
+                                 const struct reactor *reactor);
 
 /* Lines of CLIENT LIST for those that pass @filter (NULL: all) and are among @ids (@id_count 0: all). */
 void registry_list(struct registry *registry, const struct host_client_filter *filter,

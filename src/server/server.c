@@ -426,6 +426,8 @@ static enum kvs_status start_reactors(struct server *server)
     server->reactors = calloc(wanted, sizeof *server->reactors);
     if (server->reactors == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "%u event loops", wanted);
+    server->broker.reactors = server->reactors;
+    server->broker.reactor_count = wanted;
     while (status == KVS_OK && server->reactor_count < wanted) {
         status =
             reactor_init(&server->reactors[server->reactor_count], server, server->reactor_count);
@@ -476,13 +478,23 @@ enum kvs_status server_open(struct config *config, struct server **ret)
     atomic_init(&server->last_save_s, server->started_us / 1000000);
     atomic_init(&server->last_save_ok, true);
     mutex_init(&server->reset_mu);
-    registry_init(&server->registry);
+    mutex_init(&server->pause_mu);
+    slowlog_init(&server->slowlog);
     error_stats_init(&server->errors);
+    server->hash_seed = random_system_u64();
+    enum kvs_status status = registry_init(&server->registry);
+    if (status == KVS_OK)
+        status = broker_init(&server->broker);
+    if (status == KVS_OK)
+        status = keytrack_init(&server->keytrack, server);
     make_run_id(server);
     start_trace(server);
     host_init(server);
+    server_set_notify(server);
+    server_set_slow(server);
 
-    enum kvs_status status = open_listeners(server);
+    if (status == KVS_OK)
+        status = open_listeners(server);
     if (status == KVS_OK)
         status = open_store(server);
     if (status != KVS_OK)
@@ -670,6 +682,10 @@ enum kvs_status server_close(struct server *server)
     free(server->reactors);
     snapshots_free(server->snapshots, server->spaces[0]);
     enum kvs_status status = close_store(server);
+    broker_done(&server->broker);
+    keytrack_done(&server->keytrack);
+    slowlog_done(&server->slowlog);
+    mutex_done(&server->pause_mu);
     cursors_free(server->cursors);
     error_stats_done(&server->errors);
     registry_done(&server->registry);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -63,7 +64,11 @@ enum kvs_status session_new(struct reactor *reactor, int fd, const struct addres
     list_init(&session->parked);
     list_init(&session->ready);
     list_init(&session->listed);
-    outbox_init(&session->outbox, config_output_limits(server->config).hard_bytes);
+    list_init(&session->paused);
+    list_init(&session->monitoring);
+    subscriber_init(&session->subscriber);
+    buf_init(&session->deferred, config_output_limits(server->config, OUTPUT_PUBSUB).hard_bytes);
+    outbox_init(&session->outbox, config_output_limits(server->config, OUTPUT_NORMAL).hard_bytes);
     buf_init(&session->piece, SIZE_MAX / 2);
     address_format(peer, session->peer);
     address_format(local, session->local);
@@ -106,6 +111,18 @@ void session_start(struct session *session)
                (unsigned long long)session->client.id, session->peer);
 }
 
+/* Nobody shall send it anything more. Once more when it is freed: a job may have subscribed meanwhile. */
+static void forget(struct session *session)
+{
+    /* relaxed: it was set on this thread or by a job that has come back */
+    if (atomic_load_explicit(&session->client.special, memory_order_relaxed) == 0)
+        return;
+    broker_forget(&session->reactor->server->broker, session);
+    monitors_remove(session);
+    if (client_is(&session->client, CLIENT_TRACKS))
+        keytrack_off(&session->reactor->server->keytrack, session->client.id);
+}
+
 void session_close(struct session *session)
 {
     struct reactor *reactor = session->reactor;
@@ -115,10 +132,12 @@ void session_close(struct session *session)
     trace_line(&reactor->server->trace, TRACE_DEBUG, "client %llu %s: closed",
                (unsigned long long)session->client.id, session->peer);
     registry_remove(&reactor->server->registry, session);
+    forget(session);
     conn_close(&session->conn);
     list_remove(&session->member);
     list_remove(&session->parked);
     list_remove(&session->ready);
+    list_remove(&session->paused);
     reactor->session_count--;
     if (!session->busy)
         list_append(&reactor->dead, &session->member);
@@ -133,9 +152,11 @@ void session_free(struct session *session)
 {
     struct server *server = session->reactor->server;
     CHECK(session->state == SESSION_CLOSED && !session->busy);
+    forget(session);
     upload_drop(session);
     outbox_done(&session->outbox, close_reader, server->spaces[0]);
     buf_done(&session->piece);
+    buf_done(&session->deferred);
     decoder_done(&session->decoder);
     client_done(&session->client, server->spaces[0]);
     conn_done(&session->conn);
@@ -153,7 +174,7 @@ enum step {
 
 static bool may_execute(const struct session *session)
 {
-    return session->state == SESSION_OPEN && !session->busy &&
+    return session->state == SESSION_OPEN && !session->busy && !session->postponed &&
            !outbox_has_streams(&session->outbox) &&
            outbox_pending(&session->outbox) < session->reactor->soft_bytes;
 }
@@ -217,6 +238,48 @@ static void fence_reply(struct session *session, size_t at, uint64_t position)
     counter_add(&reactor->stats.parked, 1);
 }
 
+/* What was subscribed to may have come or gone: other limits hold then. */
+static void set_output_class(struct session *session)
+{
+    session->listens = client_is(&session->client, CLIENT_SUBSCRIBED | CLIENT_MONITORS);
+    session->outbox.own.max_bytes =
+        config_output_limits(session->reactor->server->config,
+                             session->listens ? OUTPUT_PUBSUB : OUTPUT_NORMAL)
+            .hard_bytes;
+    session->over_soft_ns = 0;
+}
+
+/* CLIENT REPLY: what was answered is taken back, and SKIP, asked for by this command, becomes due for the next. */
+static void mute(struct client *client, struct buf *out, size_t at, struct reply *reply)
+{
+    if (client_is(client, CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) {
+        while (reply->stream_count !=
+               0) /* a job's reply was written elsewhere and copied to @out */
+            reply->reader_close(reply->reader_ctx, reply->streams[--reply->stream_count].reader);
+        buf_truncate(out, at);
+    }
+    client_unmark(client, CLIENT_REPLY_SKIP);
+    if (client_is(client, CLIENT_REPLY_SKIP_NEXT)) {
+        client_unmark(client, CLIENT_REPLY_SKIP_NEXT);
+        client_mark(client, CLIENT_REPLY_SKIP);
+    }
+}
+
+void session_append_deferred(struct session *session, struct buf *out)
+{
+    struct buf *deferred = &session->deferred;
+    if (deferred->failed != KVS_OK)
+        out->failed = deferred->failed;
+    if (deferred->len != 0) {
+        size_t at = out->len;
+        buf_append(out, deferred->data, deferred->len);
+        if (session->deferred_position > reactor_mark(session->reactor))
+            fence_reply(session, at, session->deferred_position);
+    }
+    session->deferred_position = 0;
+    buf_done(deferred);
+}
+
 void session_replied(struct session *session, struct buf *out, size_t at, struct reply *reply,
                      const struct command_result *result, uint64_t took_ns)
 {
@@ -225,6 +288,10 @@ void session_replied(struct session *session, struct buf *out, size_t at, struct
     count_command(reactor, result, reply->error_count, took_ns);
     if (unlikely(reply->error_count != 0))
         note_errors(reactor, out, at, reply->error_count);
+    /* relaxed: the client's own commands change it, and this one is over */
+    const unsigned special = atomic_load_explicit(&client->special, memory_order_relaxed);
+    if (unlikely((special & CLIENT_MUTE) != 0))
+        mute(client, out, at, reply);
     if (unlikely(reply->stream_count != 0)) {
         if (outbox_add_streams(&session->outbox, reply->streams, reply->stream_count) != KVS_OK) {
             for (size_t i = 0; i < reply->stream_count; i++)
@@ -237,11 +304,15 @@ void session_replied(struct session *session, struct buf *out, size_t at, struct
         client->no_reply = false;
         buf_truncate(out, at);
     }
+    if (unlikely((special & CLIENT_CACHING) != 0))
+        command_over(client, result->command);
     if (result->position > reactor_mark(reactor) && out->len > at)
         fence_reply(session, at, result->position);
     session->encoder = reply->ops;
     client->reset =
         false; /* the session has no modes of its own: the client's were reset by the command */
+    if (unlikely(((special & (CLIENT_SUBSCRIBED | CLIENT_MONITORS)) != 0) != session->listens))
+        set_output_class(session);
     /* relaxed: CLIENT KILL by the client itself happened on this thread, or before its job's hand-over */
     if (unlikely(client->closing || atomic_load_explicit(&session->killed, memory_order_relaxed)))
         session->state = SESSION_ENDING;
@@ -283,12 +354,37 @@ static enum kvs_status dispatch_ahead(struct session *session, size_t used)
     struct request own;
     struct decode_stream stream;
     size_t own_used = 0;
-    enum decode_result result = decoder_next(&session->decoder, conn_input(&session->conn), &own,
-                                             &own_used, &stream);
+    enum decode_result result =
+        decoder_next(&session->decoder, conn_input(&session->conn), &own, &own_used, &stream);
     if (result != DECODE_REQUEST) /* for want of memory: it is a request */
         return fail(KVS_NO_MEMORY, ENOMEM, "arguments of a request");
     CHECK(own_used == used);
     return dispatch_command(session, &own, used);
+}
+
+void session_note_slow(struct session *session, const struct command *command,
+                       const struct request *request, uint64_t took_ns)
+{
+    struct server *server = session->reactor->server;
+    int64_t us = config_number(server->config, SETTING_SLOWLOG_LOG_SLOWER_THAN);
+    bool skips = (command->flags & COMMAND_SKIP_SLOWLOG) != 0 && strcmp(command->name, "EXEC") != 0;
+    if (us >= 0 && took_ns / 1000 >= (uint64_t)us && !skips)
+        slowlog_note(server, session, command, request, took_ns);
+}
+
+/* The request stays where it is, and is decoded again when clients are no longer paused. */
+static void postpone(struct session *session)
+{
+    session->postponed = true;
+    list_append(&session->reactor->paused, &session->paused);
+    reactor_await_resume(session->reactor);
+}
+
+void session_resume(struct session *session)
+{
+    list_remove(&session->paused);
+    session->postponed = false;
+    session_run(session);
 }
 
 static void run_request(struct session *session, struct request *request, size_t used,
@@ -305,6 +401,10 @@ static void run_request(struct session *session, struct request *request, size_t
         reply_failure(reply, status);
     } else {
         status = command_run(&reactor->env, &session->client, request, reply, false, &result);
+        if (unlikely(status == KVS_WOULD_BLOCK && result.postponed)) {
+            postpone(session);
+            return;
+        }
         if (status == KVS_WOULD_BLOCK) {
             status = session->ahead != NULL ? dispatch_ahead(session, used)
                                             : dispatch_command(session, request, used);
@@ -314,13 +414,17 @@ static void run_request(struct session *session, struct request *request, size_t
         if (unlikely(status != KVS_OK))
             reply_failure(reply, status);
     }
+    uint64_t now_ns = loop_clock_ns(reactor->loop);
+    if (unlikely(now_ns - reactor->command_ns >= reactor->slow_ns) && result.command != NULL)
+        session_note_slow(session, result.command, request, now_ns - reactor->command_ns);
     upload_over(session, request);
     conn_consume(&session->conn, used);
-    uint64_t now_ns = loop_clock_ns(reactor->loop);
     session_replied(session, out, at, reply, &result, now_ns - reactor->command_ns);
     reactor->command_ns = now_ns;
     if (unlikely(session->limited))
         set_limits(session);
+    if (unlikely(session->listens)) /* what it told itself comes right behind the answer */
+        mailbox_drain(&reactor->mailbox);
 }
 
 /* Runs the next of the requests that were cut out already. False: there is none. */
@@ -465,6 +569,11 @@ static void run_spell(struct session *session)
 {
     struct reactor *reactor = session->reactor;
     list_remove(&session->ready);
+    if (unlikely(session->outbox.own.failed != KVS_OK)) { /* by what was pushed to it */
+        close_over_limit(session, "messages over client-output-buffer-limit",
+                         &reactor->stats.output_limit);
+        return;
+    }
     /* relaxed: the sweep that follows CLIENT KILL left it to its job. pairs with: registry_kill */
     if (session->state == SESSION_OPEN &&
         atomic_load_explicit(&session->killed, memory_order_relaxed)) {
@@ -586,6 +695,20 @@ static void connection_failed(struct conn *conn, int errnum)
 
 /* ---- Time ---- */
 
+/* A subscriber that reads, but not as fast as messages come. */
+static bool over_soft_too_long(struct session *session, uint64_t now_ns)
+{
+    struct output_limits limits =
+        config_output_limits(session->reactor->server->config, OUTPUT_PUBSUB);
+    if (limits.soft_s == 0 || outbox_pending(&session->outbox) < limits.soft_bytes) {
+        session->over_soft_ns = 0;
+        return false;
+    }
+    if (session->over_soft_ns == 0)
+        session->over_soft_ns = now_ns;
+    return (now_ns - session->over_soft_ns) / SECOND_NS >= limits.soft_s;
+}
+
 void session_tick(struct session *session, uint64_t now_ns)
 {
     struct reactor *reactor = session->reactor;
@@ -593,7 +716,7 @@ void session_tick(struct session *session, uint64_t now_ns)
     uint64_t idle_s = (now_ns - session->active_ns) / SECOND_NS;
     uint64_t timeout_s = (uint64_t)config_number(config, SETTING_TIMEOUT);
     uint64_t stalled_s = (now_ns - session->took_ns) / SECOND_NS;
-    uint64_t soft_s = config_output_limits(config).soft_s;
+    uint64_t soft_s = config_output_limits(config, OUTPUT_NORMAL).soft_s;
 
     if (session->state == SESSION_LINGERING) {
         if (stalled_s >= LINGER_S)
@@ -607,7 +730,15 @@ void session_tick(struct session *session, uint64_t now_ns)
                          &reactor->stats.output_limit);
         return;
     }
-    if (timeout_s != 0 && idle_s >= timeout_s && !session->busy && !has_output(session)) {
+    if (session->listens && over_soft_too_long(session, now_ns)) {
+        close_over_limit(session,
+                         "its messages stayed over the soft limit for too long "
+                         "(client-output-buffer-limit)",
+                         &reactor->stats.output_limit);
+        return;
+    }
+    if (timeout_s != 0 && idle_s >= timeout_s && !session->busy && !has_output(session) &&
+        !session->listens) {
         counter_add(&reactor->stats.idle_closed, 1);
         session_close(session);
         return;

@@ -21,6 +21,7 @@
 #include "net/address.h"
 #include "net/conn.h"
 #include "protocol/decode.h"
+#include "server/broker.h"
 #include "server/list.h"
 #include "server/outbox.h"
 
@@ -50,9 +51,20 @@ struct session {
     struct list_node parked; /* of reactor->parked while the outbox has fences */
     struct list_node ready;  /* of reactor->ready: has more to do and let others go first; or of ->fresh: has new input */
     struct list_node listed; /* of the registry, under its lock */
+    struct chain_node by_id; /* likewise */
     struct loop_task adopt;  /* hands it to its reactor */
 
     struct client client;
+    struct subscriber subscriber;
+    struct buf
+        deferred; /* pushes that came while a job worked for it: they go behind its answer … */
+    uint64_t deferred_position;  /* … which depend on this */
+    bool postponed;              /* its next request waits for the end of CLIENT PAUSE */
+    struct list_node paused;     /* of reactor->paused */
+    struct list_node monitoring; /* of reactor->monitors */
+    bool listens;                /* it is in the class of those that have subscribed */
+    uint64_t
+        over_soft_ns; /* a subscriber's output has been over its soft limit since; 0: it is not */
     struct decoder decoder;
     enum protocol_kind kind;
     const struct reply_ops *encoder;
@@ -136,6 +148,23 @@ struct command_result;
 /* After a command: fence, streams, statistics, and what the client's flags ask for. The reply begins at @at of @out. */
 void session_replied(struct session *session, struct buf *out, size_t at, struct reply *reply,
                      const struct command_result *result, uint64_t took_ns);
+
+/* A command took at least reactor->slow_ns: notes it where it belongs. */
+struct command;
+void session_note_slow(struct session *session, const struct command *command,
+                       const struct request *request, uint64_t took_ns);
+
+/* Appends what was deferred to @out. */
+void session_append_deferred(struct session *session, struct buf *out);
+
+/* The session whose client that is. */
+static inline struct session *session_of_client(const struct client *client)
+{
+    return (struct session *)(uintptr_t)((const char *)client - offsetof(struct session, client));
+}
+
+/* Clients are no longer paused. */
+void session_resume(struct session *session);
 
 /* Readies @reply for an answer of @session's at the end of @out. */
 void session_reply_begin(struct session *session, struct reply *reply, struct buf *out);

@@ -14,13 +14,16 @@
 #include "concurrent/mutex.h"
 #include "net/listener.h"
 #include "pool/pool.h"
+#include "server/broker.h"
 #include "server/config.h"
 #include "server/cursors.h"
+#include "server/keytrack.h"
 #include "server/reactor.h"
 #include "server/registry.h"
 #include "server/snapshots.h"
 #include "server/stats.h"
 #include "server/trace.h"
+#include "server/watchers.h"
 
 struct server {
     struct config *config;
@@ -35,6 +38,17 @@ struct server {
     size_t listener_count;
     bool exposed; /* listens beyond loopback */
     struct registry registry;
+    struct broker broker;
+    struct keytrack keytrack;
+    atomic_uint watching; /* HOST_WATCHES_…; see command/host.h */
+    uint64_t hash_seed;   /* of tables that clients fill */
+    atomic_uint notify;   /* classes of keyspace notifications */
+    _Atomic uint64_t slow_ns; /* the least time of a command that is noted; relaxed: a setting */
+    struct slowlog slowlog;
+    struct mutex pause_mu;
+    unsigned monitor_count GUARDED_BY(pause_mu);
+    uint64_t pause_until_ns GUARDED_BY(pause_mu);
+    enum host_pause pause_mode GUARDED_BY(pause_mu);
     struct cursors *cursors;
     struct snapshots *snapshots;
     struct error_stats errors;
@@ -82,8 +96,22 @@ void server_sum_stats(struct server *server, struct stats_sum *ret);
 /* accept.c: takes a new connection in, or turns it away. Thread: the loop that accepts. */
 void server_accept(void *ctx, int fd, const struct address *peer, const struct address *local);
 
-/* host.c: fills server->host in. */
+/* Sets or clears a bit of server->watching. Thread: any. */
+void server_watch(struct server *server, unsigned bit, bool on);
+
+/* slowlog-log-slower-than has changed: server->slow_ns follows. Thread: any. */
+void server_set_slow(struct server *server);
+
+/* notify-keyspace-events has changed. Thread: any. */
+void server_set_notify(struct server *server);
+
+/* How long CLIENT PAUSE still holds; 0: it does not. Thread: any. */
+uint64_t server_pause_left_ns(struct server *server);
+
+/* host.c: fills server->host in; the others their part. */
 void host_init(struct server *server);
+void host_init_pubsub(struct server *server);
+void host_init_clients(struct server *server);
 
 /* info.c: INFO's text, and the figures of memory in it; see command/host.h. */
 void info_memory(struct host_memory *ret);

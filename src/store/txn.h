@@ -55,6 +55,8 @@ struct kvs_txn {
     struct keyset covers;
     struct write_needs needs;
     struct kvs_txn_iterator *iterators; /* open ones */
+    kvs_txn_observer *observer;         /* NULL: none */
+    void *observer_ctx;
 
     struct kvs_blob *
         *dropped; /* of operations that a later one replaced; freed when the commit succeeds */

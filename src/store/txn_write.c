@@ -59,6 +59,12 @@ static bool write_begin(struct kvs_txn *txn, const struct kvs *db, struct kvs_by
     return status == KVS_OK;
 }
 
+void kvs_txn_observe(struct kvs_txn *txn, kvs_txn_observer *fn, void *ctx)
+{
+    txn->observer = fn;
+    txn->observer_ctx = ctx;
+}
+
 void kvs_txn_set(struct kvs_txn *txn, struct kvs *db, struct kvs_bytes key, struct kvs_bytes value,
                  int64_t expire_ms)
 {
@@ -80,6 +86,8 @@ void kvs_txn_set(struct kvs_txn *txn, struct kvs *db, struct kvs_bytes key, stru
     status = keyset_set_value(&txn->writes, id, value);
     if (status != KVS_OK)
         txn_fail(txn, status);
+    if (txn->observer != NULL)
+        txn->observer(txn->observer_ctx, db, KVS_TXN_SETS, key, NULL, expire_ms);
     check_bytes(txn);
 }
 
@@ -102,6 +110,8 @@ void kvs_txn_set_blob(struct kvs_txn *txn, struct kvs *db, struct kvs_bytes key,
     node->expire_ms = expire_ms;
     txn->has_blobs = true;
     txn->needs.expiry |= expire_ms != 0;
+    if (txn->observer != NULL)
+        txn->observer(txn->observer_ctx, db, KVS_TXN_SETS, key, NULL, expire_ms);
     check_bytes(txn);
 }
 
@@ -114,6 +124,8 @@ void kvs_txn_remove(struct kvs_txn *txn, struct kvs *db, struct kvs_bytes key)
     uint32_t id;
     (void)node_for(txn, engine_key, TXN_REMOVE, &id); /* a failure sticks */
     key_done(&scratch);
+    if (txn->observer != NULL)
+        txn->observer(txn->observer_ctx, db, KVS_TXN_REMOVES, key, NULL, 0);
     check_bytes(txn);
 }
 
@@ -160,6 +172,9 @@ void kvs_txn_remove_range(struct kvs_txn *txn, struct kvs *db, const struct kvs_
     if (status != KVS_OK)
         txn_fail(txn, status);
     txn->needs.remove_range = true;
+    if (txn->observer != NULL)
+        txn->observer(txn->observer_ctx, db, KVS_TXN_REMOVES_RANGE, (struct kvs_bytes){ NULL, 0 },
+                      range, 0);
     check_bytes(txn);
 }
 
