@@ -81,7 +81,7 @@ static const struct command_docs rows[] = {
                    "integer=REDIRECT?,prefix string=PREFIX?*+,bcast pure-token=BCAST?,optin "
                    "pure-token=OPTIN?,optout pure-token=OPTOUT?,noloop pure-token=NOLOOP?" },
     { .name = "CLIENT|UNBLOCK",
-      .arguments = "client-id integer,unblock_type oneof?(timeout pure-token=TIMEOUT,error "
+      .arguments = "client-id integer,timeout_error oneof?(timeout pure-token=TIMEOUT,error "
                    "pure-token=ERROR)" },
     { .name = "COMMAND", .tips = "nondeterministic_output_order" },
     { .name = "COMMAND|DOCS",
@@ -234,7 +234,7 @@ static const struct command_docs rows[] = {
     { .name = "PSETEX",
       .key_flags = "OW update",
       .arguments = "key key@0,milliseconds integer,value string" },
-    { .name = "PSUBSCRIBE", .arguments = "pattern pattern*" },
+    { .name = "PSUBSCRIBE", .arguments = "pattern block*(pattern pattern)" },
     { .name = "PTTL",
       .key_flags = "RO access",
       .tips = "nondeterministic_output",

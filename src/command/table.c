@@ -125,7 +125,7 @@ static const struct command rows[] = {
       "connection", "7.2.0", "Accepted without effect: when a key was last used is not kept",
       "ON|OFF", "O(1)" },
     { "CLIENT|PAUSE", cmd_client_pause, -3, ADMIN | EFFECT | LOADING | STALE | NO_SCRIPT, 0, 0, 0,
-      0, "connection", "3.0.0",
+      0, "connection", "2.9.50",
       "Lets commands wait for so many milliseconds, all of them or those that write",
       "timeout [WRITE|ALL]", "O(1)" },
     { "CLIENT|REPLY", cmd_client_reply, 3, EFFECT | LOADING | STALE | NO_SCRIPT, 0, 0, 0, 0,

@@ -365,6 +365,16 @@ static const struct setting_row rows[SETTING_COUNT] = {
                           .min = 0,
                           .max = INT32_MAX,
                           .help = "seconds after which an idle client is disconnected; 0: never" },
+    [SETTING_TRACKING_TABLE_MAX_KEYS] = { .name = "tracking-table-max-keys",
+                                          .aliases = "",
+                                          .type = TYPE_NUMBER,
+                                          .initial = "1000000",
+                                          .live = true,
+                                          .min = 0,
+                                          .max = INT64_MAX,
+                                          .help = "keys remembered for client-side caches (CLIENT "
+                                                  "TRACKING); over it the oldest are invalidated; "
+                                                  "0: as many as fit into 512 MiB" },
     [SETTING_UNIXSOCKET] = { .name = "unixsocket",
                              .aliases = "",
                              .type = TYPE_TEXT,
@@ -380,16 +390,6 @@ static const struct setting_row rows[SETTING_COUNT] = {
                                  .argument = "MODE",
                                  .help = "its permissions, in octal, such as 770; 0: as the umask "
                                          "of the process says" },
-    [SETTING_TRACKING_TABLE_MAX_KEYS] = { .name = "tracking-table-max-keys",
-                                          .aliases = "",
-                                          .type = TYPE_NUMBER,
-                                          .initial = "1000000",
-                                          .live = true,
-                                          .min = 0,
-                                          .max = INT64_MAX,
-                                          .help = "keys remembered for client-side caches (CLIENT "
-                                                  "TRACKING); over it the oldest are invalidated; "
-                                                  "0: as many as fit into 512 MiB" },
 };
 
 const struct setting_row *config_row(enum setting setting)
