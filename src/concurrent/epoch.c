@@ -14,8 +14,8 @@
  * Threads.   A thread registers in its first section and is taken out when it ends, through the library's pthread key, also
  *            when it dies inside a section. Callbacks run on the library's one worker thread, started by the first retire.
  * Forking.   Not inside a section. The child keeps the forking thread only: the library drops the others' registrations,
- *            and the worker is started again by the child's first retire, not in the fork handler, so that a child which
- *            is about to exec starts nothing.
+ *            and the worker is started again by the child's first epoch_prepare() or retire, not in the fork handler, so that
+ *            a child which is about to exec starts nothing.
  *
  * ThreadSanitizer does not see inside the library, so the three edges the library guarantees are stated to it here:
  *   retire -> callback          what the retiring thread did is before the callback (the queue publishes the node);
@@ -128,6 +128,11 @@ static void after_fork_child(void)
 __attribute__((constructor)) static void watch_forks(void)
 {
     (void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+void epoch_prepare(void)
+{
+    need_worker();
 }
 
 void epoch_enter(void)

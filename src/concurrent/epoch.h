@@ -20,6 +20,10 @@ struct epoch_node {
 
 typedef void epoch_free_fn(struct epoch_node *node);
 
+/* Before a structure whose nodes will be retired is used: a forked child that goes on as a user of one lets go here, on the thread that forked,
+ * of what the library holds across a fork. Anybody may call it at any time. */
+void epoch_prepare(void);
+
 void epoch_enter(void);
 void epoch_leave(void);
 

@@ -45,6 +45,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/fail.h"
+#include "concurrent/epoch.h"
 #include "index/change.h"
 #include "index/tree.h"
 
@@ -72,6 +73,7 @@ enum kvs_status index_new(const struct index_owner *owner, struct index **ret)
     struct index *index = calloc(1, sizeof *index);
     if (index == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "index");
+    epoch_prepare();
     index->owner = *owner;
     atomic_init(&index->slot_count, 0);
     memory_init(&index->memory);

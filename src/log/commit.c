@@ -496,39 +496,46 @@ static void *writer_main(void *arg)
     }
 }
 
-enum kvs_status commit_start(struct log *log)
-{
-    if (!log->background)
-        return KVS_OK;
-    if (log->durability != KVS_DURABILITY_ALWAYS) {
-        log->writer_runs = true; /* before anybody looks */
-        int failed = pthread_create(&log->writer, NULL, writer_main, log);
-        if (failed != 0) {
-            log->writer_runs = false;
-            return fail(KVS_NO_MEMORY, failed, "start the writer thread");
-        }
-    }
-    int error = pthread_create(&log->committer, NULL, committer_main, log);
-    if (error != 0) {
-        commit_stop(log);
-        return fail(KVS_NO_MEMORY, error, "start the committer thread");
-    }
-    log->committer_runs = true;
-    return KVS_OK;
-}
-
-void commit_stop(struct log *log)
+/* What says which threads there are is looked at by all of them: it is set before the first begins, and cleared behind the last. */
+static void join_threads(struct log *log, bool writer)
 {
     atomic_store_explicit(&log->stopping, true,
                           memory_order_release); /* pairs with: committer_main, writer_main */
     gate_notify(&log->work);
     gate_notify(&log->write_work);
-    if (log->committer_runs)
-        CHECK(pthread_join(log->committer, NULL) == 0);
-    log->committer_runs = false;
-    if (log->writer_runs)
+    CHECK(pthread_join(log->committer, NULL) == 0);
+    if (writer)
         CHECK(pthread_join(log->writer, NULL) == 0);
+    log->committer_runs = false;
     log->writer_runs = false;
+}
+
+enum kvs_status commit_start(struct log *log)
+{
+    if (!log->background)
+        return KVS_OK;
+    log->committer_runs = true;
+    log->writer_runs = log->durability != KVS_DURABILITY_ALWAYS;
+    int error = pthread_create(&log->committer, NULL, committer_main, log);
+    if (error != 0) {
+        log->committer_runs = false;
+        log->writer_runs = false;
+        return fail(KVS_NO_MEMORY, error, "start the committer thread");
+    }
+    if (!log->writer_runs)
+        return KVS_OK;
+    error = pthread_create(&log->writer, NULL, writer_main, log);
+    if (error != 0) {
+        join_threads(log, false);
+        return fail(KVS_NO_MEMORY, error, "start the writer thread");
+    }
+    return KVS_OK;
+}
+
+void commit_stop(struct log *log)
+{
+    if (log->committer_runs)
+        join_threads(log, log->writer_runs);
 }
 
 enum kvs_status commit_close(struct log *log)

@@ -13,6 +13,7 @@
 
 #include "base/fail.h"
 #include "concurrent/epoch.h"
+#include "concurrent/fence.h"
 #include "engine/native/state.h"
 
 enum {
@@ -77,7 +78,7 @@ static enum kvs_status multi_once(struct native *native, const struct kvs_snapsh
             newest = position;
     }
     /* acquire: after the lookups. pairs with: sweep.c */
-    atomic_thread_fence(memory_order_acquire);
+    fence_acquire();
     if (any_absent && !is_snapshot &&
         atomic_load_explicit(&native->slots_dropped, memory_order_acquire) != dropped)
         return KVS_CONFLICT;
@@ -212,7 +213,7 @@ static bool multi_near(struct native *native, const struct kvs_snapshot *snapsho
         any_absent |= statuses[i] == KVS_NOT_FOUND;
         bytes += statuses[i] == KVS_OK ? nears[i].record.value.len : 0;
     }
-    atomic_thread_fence(memory_order_acquire); /* after the lookups. pairs with: sweep.c */
+    fence_acquire(); /* after the lookups. pairs with: sweep.c */
     if (bytes > NEAR_BYTES_MAX ||
         (any_absent && !view.is_snapshot &&
          atomic_load_explicit(&native->slots_dropped, memory_order_acquire) != dropped))
