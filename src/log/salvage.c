@@ -303,14 +303,21 @@ static enum kvs_status walk_one(struct log_salvage *salvage, struct segment *seg
     size -= size % RECORD_ALIGN;
     if (size <= SEGMENT_HEADER_BYTES)
         return KVS_OK;
-    struct frame *frame = frame_new(size);
+    /* What was staged is not in the file: such a segment stays in memory, for log_salvage_fetch() to find it there. */
+    bool kept = segment->frame != NULL;
+    struct frame *frame = kept ? segment->frame : frame_new(size);
     if (frame == NULL)
         return fail(KVS_NO_MEMORY, ENOMEM, "memory to read %s", segment->name);
-    extent_set(&segment->end, size);
-    read_pieces(salvage, segment, frame->data, size, loud);
-    (void)stage_overlay(salvage->log, segment, frame->data, size);
+    if (!kept) {
+        extent_set(&segment->end, size);
+        read_pieces(salvage, segment, frame->data, size, loud);
+        kept = stage_overlay(salvage->log, segment, frame->data, size);
+        if (kept)
+            segment_publish_frame(segment, frame);
+    }
     status = walk_segment(segment, frame->data, size, walk);
-    frame_free(frame);
+    if (!kept)
+        frame_free(frame);
     salvage->done += size;
     kvs_amount_fn *amount = salvage->config->amount;
     if (status == KVS_OK && amount != NULL &&

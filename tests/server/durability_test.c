@@ -233,3 +233,26 @@ TEST(what_was_read_survives_kill_9)
         server_kill(&server);
     }
 }
+
+/* What only the ring of staged writes holds is salvaged too. */
+TEST(repair_finds_weak_writes_that_no_segment_has)
+{
+    struct server_process server;
+    struct wire wire;
+    char command[2400];
+    const char *bin = getenv("KVS_BIN");
+    server_start(&server, (const char *const[]){ "--durability", "everysec", NULL });
+    wire_open(&wire, &server);
+    assert_string_equal(ask(&wire, "SET", "first", "1"), "+OK");
+    assert_string_equal(ask(&wire, "SET", "second", "2"), "+OK");
+    server_kill(&server);
+    wire_close(&wire);
+    (void)snprintf(command, sizeof command, "%s/kvs --dir %s repair %s.new >/dev/null", bin,
+                   server.dir, server.dir);
+    assert_int_equal(system(command), 0); /* nothing lost */
+    (void)snprintf(command, sizeof command,
+                   "test \"$(%s/kvs --dir %s.new get first; %s/kvs --dir %s.new get second)\" = "
+                   "\"$(printf '1\\n2')\"",
+                   bin, server.dir, bin, server.dir);
+    assert_int_equal(system(command), 0);
+}
